@@ -1,0 +1,192 @@
+"""LiteRT (or its predecessor tflite-runtime) behind one small class.
+
+A classifier belongs to the thread that uses it: the interpreter is not thread-safe.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.bundle import BundleRefused, read_golden
+from edge.types import Bundle, ConfigurationError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from edge.types import ImageRGB
+
+BUDGET_S = 0.1  # the original system's promise: one crop in under 100 ms on the device's CPU
+
+
+class RuntimeMissing(ConfigurationError):
+    """No TensorFlow Lite runtime can be imported."""
+
+
+def _litert() -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter
+
+
+def _tflite_runtime() -> Any:
+    from tflite_runtime.interpreter import Interpreter
+
+    return Interpreter
+
+
+# The first that can be imported is used. Both offer the same `Interpreter`.
+RUNTIMES: dict[str, Callable[[], Any]] = {
+    "ai-edge-litert": _litert,
+    "tflite-runtime": _tflite_runtime,
+}
+
+
+def load_runtime(name: str | None = None) -> tuple[str, Any]:
+    """Return the name of a runtime and its `Interpreter` class.
+
+    Raises:
+        RuntimeMissing: the asked one (or, without a name, any) is not installed.
+    """
+    problems = []
+    for candidate in [name] if name else RUNTIMES:
+        try:
+            return candidate, RUNTIMES[candidate]()
+        except ImportError as error:
+            problems.append(f"{candidate}: {error}")
+    raise RuntimeMissing(
+        "no TensorFlow Lite runtime; install ai-edge-litert (" + "; ".join(problems) + ")"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the network says of one crop."""
+
+    probability: float  # of OCCUPIED, 0..1
+    attention: npt.NDArray[np.float32]  # (rows, columns): where OCCUPIED was seen, any range
+    embedding: npt.NDArray[np.float32]  # (features,)
+
+
+@dataclass(frozen=True)
+class _Output:
+    index: int
+    scale: float
+    zero_point: int
+
+
+class Classifier:
+    """One interpreter of one bundle."""
+
+    def __init__(self, bundle: Bundle, threads: int = 1, runtime: str | None = None) -> None:
+        """Load the bundle's model; run `self_test` before trusting it.
+
+        Raises:
+            RuntimeMissing: no runtime is installed.
+            BundleRefused: the runtime cannot load the model, or its shapes do not fit.
+        """
+        self.bundle = bundle
+        self.runtime, interpreter_class = load_runtime(runtime)
+        try:
+            self._interpreter = interpreter_class(
+                model_path=str(bundle.model_path), num_threads=threads
+            )
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise BundleRefused(
+                f"{bundle.model_path}: {self.runtime} cannot load it ({error}); train it again"
+            ) from error
+        (source,) = self._interpreter.get_input_details()
+        size_px = bundle.input_size_px
+        shape, kind = tuple(source["shape"]), source["dtype"]
+        if shape != (1, size_px, size_px, 3) or kind is not np.uint8:
+            raise BundleRefused(
+                f"{bundle.model_path}: takes {np.dtype(kind).name} {shape}, bundle.json promises "
+                f"uint8 (1, {size_px}, {size_px}, 3); train it again"
+            )
+        self._input = source["index"]
+        self._outputs = self._find_outputs()
+        self._probability = self._outputs["probability"]
+
+    def _find_outputs(self) -> dict[str, _Output]:
+        details = {d["name"]: d for d in self._interpreter.get_output_details()}
+        outputs = {}
+        for name in self.bundle.output_names:
+            promised = self.bundle.manifest["outputs"][name]
+            detail = details.get(promised["tensor"])
+            if detail is None or list(detail["shape"]) != promised["shape"]:
+                raise BundleRefused(
+                    f"{self.bundle.model_path}: output '{name}' ({promised['tensor']}) is not in "
+                    "the model as bundle.json promises; train it again"
+                )
+            scale, zero_point = detail["quantization"]
+            # A float output has scale 0: it is taken as it is.
+            outputs[name] = _Output(detail["index"], float(scale) or 1.0, int(zero_point))
+        return outputs
+
+    def probability(self, crop_rgb: ImageRGB) -> float:
+        """Return the probability of OCCUPIED, 0..1, for a uint8 (size, size, 3) crop."""
+        interpreter, output = self._interpreter, self._probability
+        interpreter.set_tensor(self._input, crop_rgb[None])
+        interpreter.invoke()
+        raw = interpreter.get_tensor(output.index).item()
+        return float((raw - output.zero_point) * output.scale)
+
+    def predict(self, crop_rgb: ImageRGB) -> Prediction:
+        """Return every output for a uint8 (size, size, 3) crop; missing outputs are empty."""
+        return Prediction(
+            self.probability(crop_rgb), self._read("attention"), self._read("embedding")
+        )
+
+    def _read(self, name: str) -> npt.NDArray[np.float32]:
+        """Return an output of the newest inference, in real units, without the batch axis."""
+        output = self._outputs.get(name)
+        if output is None:
+            return np.zeros(0, np.float32)
+        raw = self._interpreter.get_tensor(output.index)[0].astype(np.float32)
+        value = (raw - np.float32(output.zero_point)) * np.float32(output.scale)
+        return np.asarray(np.squeeze(value), dtype=np.float32)
+
+    def self_test(self, budget_s: float = BUDGET_S) -> float:
+        """Replay the golden crops; return the median time of one inference in seconds.
+
+        Raises:
+            BundleRefused: an answer differs beyond the bundle's tolerance, or takes too long.
+        """
+        golden = read_golden(self.bundle)
+        durations = []
+        for crop, expected, name in zip(
+            golden.crops_rgb, golden.probability, golden.names, strict=True
+        ):
+            start = time.perf_counter()
+            answer = self.probability(crop)
+            durations.append(time.perf_counter() - start)
+            if not abs(answer - float(expected)) <= self.bundle.golden_tolerance:
+                raise BundleRefused(
+                    f"{self.bundle.model_path}: golden crop '{name}' gives {answer:.3f} on this "
+                    f"device, the trainer saw {float(expected):.3f} (tolerance "
+                    f"{self.bundle.golden_tolerance:g}); the runtime {self.runtime} does not run "
+                    "this model right"
+                )
+        median_s = sorted(durations)[len(durations) // 2]
+        if median_s > budget_s:
+            raise BundleRefused(
+                f"{self.bundle.model_path}: one inference takes {median_s * 1000:.0f} ms on this "
+                f"device, the budget is {budget_s * 1000:.0f} ms; train a smaller recipe"
+            )
+        return median_s
+
+
+def open_classifier(bundle: Bundle, threads: int = 1, runtime: str | None = None) -> Classifier:
+    """Return a classifier that passed its self-test.
+
+    Raises:
+        RuntimeMissing, BundleRefused: see `Classifier`.
+    """
+    classifier = Classifier(bundle, threads, runtime)
+    classifier.self_test()
+    return classifier

@@ -1,0 +1,113 @@
+"""(memory, reading, now) -> (memory, transition or None): when a reading becomes a state.
+
+A state changes after `confirm` equal readings in a row. A reading that is not sure
+breaks the row: it neither counts for a change nor leaves the count standing. A slot
+that has had no sure reading for `unknown_after_s` becomes UNKNOWN, with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from edge.types import (
+    DecisionSettings,
+    Reading,
+    Reason,
+    Slot,
+    SlotMemory,
+    State,
+    Transition,
+)
+
+
+def read_probability(
+    slot: Slot, probability: float, sequence: int, decision: DecisionSettings
+) -> Reading:
+    """Return what one probability of OCCUPIED (0..1) alone says about the slot."""
+    occupied_at = decision.occupied_at if slot.occupied_at is None else slot.occupied_at
+    empty_at = decision.empty_at if slot.empty_at is None else slot.empty_at
+    if probability >= occupied_at:
+        return Reading(slot.id, probability, State.OCCUPIED, None, sequence)
+    if probability <= empty_at:
+        return Reading(slot.id, probability, State.EMPTY, None, sequence)
+    return Reading(slot.id, probability, State.UNKNOWN, Reason.LOW_CONFIDENCE, sequence)
+
+
+def unusable(slot: Slot, reason: Reason, sequence: int) -> Reading:
+    """Return the reading of a slot that could not be seen."""
+    return Reading(slot.id, None, State.UNKNOWN, reason, sequence)
+
+
+def decide(
+    memory: SlotMemory,
+    reading: Reading,
+    now_s: float,
+    at: datetime,
+    decision: DecisionSettings,
+) -> tuple[SlotMemory, Transition | None]:
+    """Return the new memory, and the transition when the confirmed state changed.
+
+    `now_s` is monotonic, in seconds; `at` is the wall clock of the same moment.
+    """
+    if reading.state is State.UNKNOWN:
+        return _not_sure(memory, reading, now_s, at, decision)
+    sure = replace(memory, confident_monotonic_s=now_s)
+    if reading.state is memory.state:
+        return replace(sure, probability=reading.probability, candidate=None, agreed=0), None
+    agreed = memory.agreed + 1 if reading.state is memory.candidate else 1
+    if agreed < decision.confirm:
+        return replace(sure, candidate=reading.state, agreed=agreed), None
+    return _change(sure, reading.state, reading.probability, None, reading.slot_id, at)
+
+
+def _not_sure(
+    memory: SlotMemory,
+    reading: Reading,
+    now_s: float,
+    at: datetime,
+    decision: DecisionSettings,
+) -> tuple[SlotMemory, Transition | None]:
+    broken = replace(memory, candidate=None, agreed=0)
+    if memory.state is State.UNKNOWN:
+        # The newest reason is the one a person can act on.
+        return replace(broken, reason=reading.reason, probability=reading.probability), None
+    if memory.confident_monotonic_s is None:
+        # A state remembered from before a restart: its time starts now.
+        return replace(broken, confident_monotonic_s=now_s), None
+    if now_s - memory.confident_monotonic_s < decision.unknown_after_s:
+        return broken, None
+    return _change(
+        broken, State.UNKNOWN, reading.probability, reading.reason, reading.slot_id, at
+    )
+
+
+def lose_sight(
+    memory: SlotMemory, slot_id: str, reason: Reason, at: datetime
+) -> tuple[SlotMemory, Transition | None]:
+    """Return the slot as UNKNOWN at once, for a reason that leaves no doubt (camera lost)."""
+    if memory.state is State.UNKNOWN:
+        return replace(memory, reason=reason, probability=None, candidate=None, agreed=0), None
+    return _change(memory, State.UNKNOWN, None, reason, slot_id, at)
+
+
+def _change(
+    memory: SlotMemory,
+    after: State,
+    probability: float | None,
+    reason: Reason | None,
+    slot_id: str,
+    at: datetime,
+) -> tuple[SlotMemory, Transition]:
+    transition = Transition(slot_id, memory.state, after, probability, reason, at)
+    changed = replace(
+        memory,
+        state=after,
+        reason=reason,
+        since=at,
+        probability=probability,
+        last_known=memory.last_known if after is State.UNKNOWN else after,
+        candidate=None,
+        agreed=0,
+    )
+    return changed, transition
