@@ -12,15 +12,13 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.preprocess import PREPROCESS_VERSION
 from edge.types import Bundle, ConfigurationError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 FORMAT = 1
 LABELS = ("EMPTY", "OCCUPIED")
@@ -115,7 +113,9 @@ def _bundle_from_manifest(path: Path, manifest_path: Path, manifest: dict[str, A
     for name, digest in files.items():
         # A manifest must not make the device read files outside its own folder.
         if not isinstance(name, str) or Path(name).name != name:
-            raise BundleRefused(f"{manifest_path}: {name!r} is not the name of a file in the bundle")
+            raise BundleRefused(
+                f"{manifest_path}: {name!r} is not the name of a file in the bundle"
+            )
         file_path = path / name
         if not file_path.is_file():
             raise BundleRefused(f"{file_path}: missing; copy the whole folder the trainer wrote")
@@ -171,9 +171,7 @@ def read_golden(bundle: Bundle) -> Golden:
     return golden
 
 
-def write_bundle(
-    path: Path, manifest: Mapping[str, Any], fill: Callable[[Path], None]
-) -> None:
+def write_bundle(path: Path, manifest: Mapping[str, Any], fill: Callable[[Path], None]) -> None:
     """Write a bundle so that a half-written one never exists under its name.
 
     `fill(folder)` writes every file but the manifest; their hashes are added to the manifest here.

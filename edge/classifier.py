@@ -8,17 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge.bundle import BundleRefused, read_golden
-from edge.types import Bundle, ConfigurationError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from edge.types import ImageRGB
+from edge.types import Bundle, ConfigurationError, ImageRGB
 
 BUDGET_S = 0.1  # the original system's promise: one crop in under 100 ms on the device's CPU
 

@@ -77,9 +77,7 @@ def _not_sure(
         return replace(broken, confident_monotonic_s=now_s), None
     if now_s - memory.confident_monotonic_s < decision.unknown_after_s:
         return broken, None
-    return _change(
-        broken, State.UNKNOWN, reading.probability, reading.reason, reading.slot_id, at
-    )
+    return _change(broken, State.UNKNOWN, reading.probability, reading.reason, reading.slot_id, at)
 
 
 def lose_sight(

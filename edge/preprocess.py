@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from edge.types import Crop, Frame, Slot, SlotwatchError
-
-if TYPE_CHECKING:
-    from edge.types import ImageRGB, PolygonPx
+from edge.types import Crop, Frame, ImageRGB, PolygonPx, Slot, SlotwatchError
 
 PREPROCESS_VERSION = 1
 
@@ -44,7 +41,7 @@ class CropPlan:
     # Shrinking in one step aliases: the region is first rectified at about its own
     # size, then averaged down. (width, height) of that intermediate picture.
     rectified_wh: tuple[int, int]
-    matrix: np.ndarray  # (3, 3) float64, box pixels -> rectified pixels
+    matrix: npt.NDArray[np.float64]  # (3, 3), box pixels -> rectified pixels
 
 
 def plan_crop(slot: Slot, size_px: int, resolution_wh: tuple[int, int]) -> CropPlan:

@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    ImageRGB = npt.NDArray[np.uint8]
-    PolygonPx = npt.NDArray[np.float32]
+ImageRGB = npt.NDArray[np.uint8]  # (height, width, 3)
+PolygonPx = npt.NDArray[np.float32]  # (4, 2): x, y
 
 
 class SlotwatchError(Exception):
@@ -74,11 +72,13 @@ class Slot:
         """Compare by value: the generated method cannot compare arrays."""
         if not isinstance(other, Slot):
             return NotImplemented
-        return (
-            np.array_equal(self.polygon_px, other.polygon_px)
-            and (self.id, self.label, self.occupied_at, self.empty_at, self.enabled)
-            == (other.id, other.label, other.occupied_at, other.empty_at, other.enabled)
-        )
+        return np.array_equal(self.polygon_px, other.polygon_px) and (
+            self.id,
+            self.label,
+            self.occupied_at,
+            self.empty_at,
+            self.enabled,
+        ) == (other.id, other.label, other.occupied_at, other.empty_at, other.enabled)
 
     def __hash__(self) -> int:
         """Hash by id: unique within a slots file."""
