@@ -1,0 +1,183 @@
+"""The way of a frame: quality -> crop -> classify -> decide, for every slot of one camera.
+
+The inference thread (or `slotwatch replay`) owns the pipeline; nothing here does I/O. A
+change of state is only proposed: it takes effect when `commit` is called, after the
+journal made it durable. A change that could not be recorded is proposed again by the
+next frame.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from edge.decide import decide, lose_sight, read_probability, unusable
+from edge.preprocess import CropPlan, apply_plan, plan_crop, scale_slots
+from edge.quality import fits_slots, judge_frame
+from edge.types import (
+    DecisionSettings,
+    Frame,
+    ImageRGB,
+    Reading,
+    Reason,
+    Slot,
+    SlotMemory,
+    State,
+    Transition,
+)
+
+log = logging.getLogger(__name__)
+
+Change = tuple[Transition, SlotMemory]
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """What one frame said."""
+
+    readings: tuple[Reading, ...]  # one per enabled slot, in the order of the slots file
+    changes: tuple[Change, ...]  # proposed: give the recorded ones to `commit`
+    renewed: tuple[str, ...]  # slots whose UNKNOWN got another reason, without a transition
+    unusable: Reason | None  # why the whole frame could not be used
+
+
+class Pipeline:
+    """The slots of one camera, and what is remembered of each."""
+
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        frame_wh: tuple[int, int],
+        decision: DecisionSettings,
+        classify: Callable[[ImageRGB], float],
+        input_size_px: int,
+    ) -> None:
+        self.slots = tuple(slots)
+        self.memories: dict[str, SlotMemory] = {
+            slot.id: SlotMemory(reason=Reason.STARTING if slot.enabled else Reason.DISABLED)
+            for slot in slots
+        }
+        self._frame_wh = frame_wh
+        self._decision = decision
+        self._classify = classify
+        self._input_size_px = input_size_px
+        self._enabled = tuple(slot for slot in slots if slot.enabled)
+        self._plans: tuple[CropPlan, ...] = ()
+        self._planned_for: tuple[int, int] | None = None
+        self._failing: set[str] = set()
+
+    def remember(self, memories: Mapping[str, SlotMemory]) -> None:
+        """Take over what an earlier pipeline or the journal knows of these slots.
+
+        Durations start anew: monotonic times of another process mean nothing here.
+        """
+        for slot in self._enabled:
+            known = memories.get(slot.id)
+            if known is not None and known.reason is not Reason.DISABLED:
+                self.memories[slot.id] = replace(
+                    known, candidate=None, agreed=0, confident_monotonic_s=None
+                )
+
+    def process(self, frame: Frame) -> FrameResult:
+        """Return the readings of a frame and the changes of state they lead to."""
+        reason = judge_frame(frame.image_rgb)
+        if reason is None and not fits_slots(frame.image_rgb, self._frame_wh):
+            reason = Reason.FRAME_SIZE
+        if reason is not None:
+            readings = tuple(unusable(slot, reason, frame.sequence) for slot in self._enabled)
+        else:
+            self._plan(frame)
+            readings = tuple(
+                self._read(slot, plan, frame)
+                for slot, plan in zip(self._enabled, self._plans, strict=True)
+            )
+        return self._decide(readings, frame.monotonic_s, frame.captured_at, reason)
+
+    def _decide(
+        self, readings: tuple[Reading, ...], now_s: float, at: datetime, reason: Reason | None
+    ) -> FrameResult:
+        changes: list[Change] = []
+        renewed: list[str] = []
+        for reading in readings:
+            before = self.memories[reading.slot_id]
+            after, transition = decide(before, reading, now_s, at, self._decision)
+            if transition is not None:
+                changes.append((transition, after))
+                continue
+            self.memories[reading.slot_id] = after
+            if after.state is State.UNKNOWN and after.reason is not before.reason:
+                renewed.append(reading.slot_id)
+        return FrameResult(readings, tuple(changes), tuple(renewed), reason)
+
+    def lose_camera(self, at: datetime) -> FrameResult:
+        """Return the changes that make every slot UNKNOWN because no frame comes any more."""
+        changes: list[Change] = []
+        renewed: list[str] = []
+        for slot in self._enabled:
+            before = self.memories[slot.id]
+            after, transition = lose_sight(before, slot.id, Reason.CAMERA_LOST, at)
+            if transition is not None:
+                changes.append((transition, after))
+                continue
+            self.memories[slot.id] = after
+            if after.reason is not before.reason:
+                renewed.append(slot.id)
+        return FrameResult((), tuple(changes), tuple(renewed), Reason.CAMERA_LOST)
+
+    def commit(self, changes: Iterable[Change]) -> None:
+        """Let recorded changes take effect."""
+        for transition, memory in changes:
+            self.memories[transition.slot_id] = memory
+
+    def _plan(self, frame: Frame) -> None:
+        height_px, width_px = frame.image_rgb.shape[:2]
+        if self._planned_for == (width_px, height_px):
+            return
+        slots = scale_slots(self._enabled, self._frame_wh, (width_px, height_px))
+        self._plans = tuple(
+            plan_crop(slot, self._input_size_px, (width_px, height_px)) for slot in slots
+        )
+        self._planned_for = (width_px, height_px)
+
+    def _read(self, slot: Slot, plan: CropPlan, frame: Frame) -> Reading:
+        try:
+            probability = self._classify(apply_plan(frame.image_rgb, plan))
+        except Exception:
+            # The fence around one crop: the other slots go on.
+            if slot.id not in self._failing:
+                self._failing.add(slot.id)
+                log.exception("slot %s cannot be classified; it reads UNKNOWN meanwhile", slot.id)
+            return unusable(slot, Reason.CLASSIFIER_ERROR, frame.sequence)
+        if self._failing and slot.id in self._failing:
+            self._failing.discard(slot.id)
+            log.info("slot %s is classified again", slot.id)
+        return read_probability(slot, probability, frame.sequence, self._decision)
+
+
+def region_key(slot: Slot) -> str:
+    """Return a text that changes when the slot's region does."""
+    return " ".join(f"{value:.2f}" for value in slot.polygon_px.ravel())
+
+
+def carry_over(
+    slots: Sequence[Slot], known: Mapping[str, tuple[SlotMemory, str]]
+) -> tuple[dict[str, SlotMemory], tuple[str, ...]]:
+    """Return what is still true of these slots, and the ids of slots that are gone.
+
+    `known` maps ids to a memory and the `region_key` it belongs to. A slot whose region
+    moved starts again as UNKNOWN; only its last known state and its `seq` stay.
+    """
+    memories = {}
+    for slot in slots:
+        if slot.id not in known:
+            continue
+        memory, key = known[slot.id]
+        if key != region_key(slot) and slot.enabled:
+            memory = SlotMemory(
+                reason=Reason.REGION_CHANGED, last_known=memory.last_known, seq=memory.seq
+            )
+        memories[slot.id] = memory
+    ids = {slot.id for slot in slots}
+    return memories, tuple(slot_id for slot_id in known if slot_id not in ids)
