@@ -1,0 +1,57 @@
+# One word for everything a person or CI does with this project; `make` alone lists them.
+#
+# Each environment is made once from a lock file and again when that file changes.
+# A line or two stand here; what takes more lies in scripts/.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check train bench lock clean
+MAKEFLAGS += --no-builtin-rules
+
+# Options for the commands: make demo ARGS="--seconds 30", make test ARGS="-k settings -x"
+ARGS ?=
+# make train: labelled crops in DATA/{empty,occupied}, the bundle goes to OUT.
+DATA ?=
+OUT ?= models/default
+# make bench: the settings to measure.
+CONFIG ?= config.yaml
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/ready ## watch a simulated cabinet: camera, model, broker, live view
+	@.venv/bin/slotwatch demo $(ARGS)
+
+test: ## install what the tests need, run all of them, say what was left out
+	@scripts/test $(ARGS)
+
+check: .venv-dev/ready ## format, lint and types, as CI demands them
+	.venv-dev/bin/ruff format --check .
+	.venv-dev/bin/ruff check .
+	.venv-dev/bin/mypy
+
+train: .venv-dev/ready ## labelled crops to a model bundle: make train DATA=... OUT=models/...
+	@test -n "$(DATA)" || { echo "Which pictures? make train DATA=folder/with/empty/and/occupied OUT=models/name" >&2; exit 2; }
+	@.venv-dev/bin/slotwatch-train train --data "$(DATA)" --out "$(OUT)" $(ARGS)
+
+bench: .venv/ready ## what a slot, a frame and a minute cost on this machine
+	@.venv/bin/slotwatch bench --config "$(CONFIG)" $(ARGS)
+
+lock: .venv-lock/ready ## resolve the newest versions and write requirements/*.txt
+	@scripts/lock
+
+clean: ## remove the environments, caches and build outputs (not state/ and runs/)
+	rm -rf .venv .venv-dev .venv-tflite .venv-lock .cache .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis build dist *.egg-info
+	find edge trainer tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready: requirements/demo.txt pyproject.toml
+	@scripts/environment .venv requirements/demo.txt
+
+.venv-dev/ready: requirements/dev.txt pyproject.toml
+	@scripts/environment .venv-dev requirements/dev.txt
+
+.venv-tflite/ready: requirements/tflite-runtime.txt
+	@scripts/environment .venv-tflite requirements/tflite-runtime.txt 3.11
+
+.venv-lock/ready: requirements/lock.txt
+	@scripts/environment .venv-lock requirements/lock.txt
