@@ -73,11 +73,10 @@ class Pipeline:
 
         Durations start anew: monotonic times of another process mean nothing here.
         """
-        for slot in self._enabled:
-            known = memories.get(slot.id)
-            if known is not None and known.reason is not Reason.DISABLED:
+        for slot in self.slots:
+            if slot.id in memories:
                 self.memories[slot.id] = replace(
-                    known, candidate=None, agreed=0, confident_monotonic_s=None
+                    memories[slot.id], candidate=None, agreed=0, confident_monotonic_s=None
                 )
 
     def process(self, frame: Frame) -> FrameResult:
@@ -162,22 +161,30 @@ def region_key(slot: Slot) -> str:
 
 
 def carry_over(
-    slots: Sequence[Slot], known: Mapping[str, tuple[SlotMemory, str]]
-) -> tuple[dict[str, SlotMemory], tuple[str, ...]]:
-    """Return what is still true of these slots, and the ids of slots that are gone.
+    slots: Sequence[Slot], known: Mapping[str, tuple[SlotMemory, str]], at: datetime
+) -> tuple[dict[str, SlotMemory], tuple[Change, ...], tuple[str, ...]]:
+    """Return what is still true of these slots, the changes to record, and the slots gone.
 
-    `known` maps ids to a memory and the `region_key` it belongs to. A slot whose region
-    moved starts again as UNKNOWN; only its last known state and its `seq` stay.
+    `known` maps ids to a memory and the `region_key` it belongs to. A slot that was moved
+    or switched off loses its state, which is a change like any other: events stay a chain.
     """
-    memories = {}
+    memories: dict[str, SlotMemory] = {}
+    changes: list[Change] = []
     for slot in slots:
         if slot.id not in known:
             continue
         memory, key = known[slot.id]
-        if key != region_key(slot) and slot.enabled:
-            memory = SlotMemory(
-                reason=Reason.REGION_CHANGED, last_known=memory.last_known, seq=memory.seq
-            )
+        reason = None
+        if not slot.enabled:
+            reason = Reason.DISABLED
+        elif key != region_key(slot):
+            reason = Reason.REGION_CHANGED
+        elif memory.reason is Reason.DISABLED:
+            reason = Reason.STARTING
+        if reason is not None:
+            memory, transition = lose_sight(memory, slot.id, reason, at)
+            if transition is not None:
+                changes.append((transition, memory))
         memories[slot.id] = memory
     ids = {slot.id for slot in slots}
-    return memories, tuple(slot_id for slot_id in known if slot_id not in ids)
+    return memories, tuple(changes), tuple(slot_id for slot_id in known if slot_id not in ids)

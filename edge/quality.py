@@ -42,4 +42,4 @@ def judge_frame(image_rgb: ImageRGB) -> Reason | None:
 def fits_slots(image_rgb: ImageRGB, frame_wh: tuple[int, int]) -> bool:
     """Return whether the picture has the shape (within 1 %) the slots were drawn on."""
     height_px, width_px = image_rgb.shape[:2]
-    return abs(width_px * frame_wh[1] / (height_px * frame_wh[0]) - 1.0) <= 0.01
+    return bool(abs(width_px * frame_wh[1] / (height_px * frame_wh[0]) - 1.0) <= 0.01)

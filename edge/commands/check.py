@@ -1,0 +1,95 @@
+"""`slotwatch check`: every problem a technician can mend before leaving."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+
+from edge.bundle import read_bundle
+from edge.cameras import CameraError, CameraUnusable
+from edge.cameras.process import CameraProcess
+from edge.classifier import open_classifier
+from edge.commands import add_config_argument
+from edge.quality import fits_slots, judge_frame
+from edge.settings import SettingsInvalid, read_settings, settings_warnings
+from edge.types import ConfigurationError, Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add_config_argument(parser)
+    parser.add_argument(
+        "--no-camera", action="store_true", help="leave out the camera: check the files alone"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what is right and what is not; return 78 if anything must be changed."""
+    try:
+        settings = read_settings(arguments.config)
+    except SettingsInvalid as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        count = len(error.problems)
+        print(f"{count} problem{'s' if count > 1 else ''} to mend", file=sys.stderr)
+        return 78
+    print(f"ok       {settings.config_path}, {settings.slots_path}: {len(settings.slots)} slots")
+    problems = [*_check_model(settings)]
+    if not arguments.no_camera:
+        problems += _check_camera(settings)
+    warnings = [*map(str, settings_warnings(settings)), *_check_broker(settings)]
+    for warning in warnings:
+        print(f"warning  {warning}")
+    for problem in problems:
+        print(f"problem  {problem}", file=sys.stderr)
+    return 78 if problems else 0
+
+
+def _check_model(settings: Settings) -> list[str]:
+    try:
+        classifier = open_classifier(read_bundle(settings.model))
+    except ConfigurationError as error:
+        return [str(error)]
+    print(f"ok       {settings.model}: '{classifier.bundle.name}' on {classifier.runtime}")
+    return []
+
+
+def _check_camera(settings: Settings) -> list[str]:
+    camera = CameraProcess(settings.camera, once=True)
+    try:
+        frame = camera.next_frame(max(10.0, settings.camera.stall_after_s))
+    except (CameraError, CameraUnusable) as error:
+        return [f"camera.source: {error}"]
+    finally:
+        camera.close()
+    if frame is None:
+        return [f"camera.source: {settings.camera.source}: no picture in it"]
+    height_px, width_px = frame.image_rgb.shape[:2]
+    if not fits_slots(frame.image_rgb, settings.frame_wh):
+        wanted = "x".join(map(str, settings.frame_wh))
+        return [
+            f"{settings.slots_path}: frame: drawn on {wanted}, the camera gives "
+            f"{width_px}x{height_px}, another shape; set camera.resolution or draw the slots again"
+        ]
+    reason = judge_frame(frame.image_rgb)
+    if reason is not None:
+        return [f"camera.source: the picture cannot be used: {reason}"]
+    print(f"ok       {settings.camera.source}: {width_px}x{height_px}")
+    return []
+
+
+def _check_broker(settings: Settings) -> list[str]:
+    """Say when nobody listens there; the daemon itself would wait for the broker."""
+    mqtt = settings.mqtt
+    if mqtt is None:
+        return []
+    try:
+        socket.create_connection((mqtt.host, mqtt.port), timeout=5.0).close()
+    except OSError as error:
+        return [
+            f"mqtt: nobody answers at {mqtt.host}:{mqtt.port} ({error}); "
+            "the daemon would keep trying"
+        ]
+    print(f"ok       mqtt: a broker listens at {mqtt.host}:{mqtt.port}")
+    return []

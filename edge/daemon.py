@@ -1,0 +1,609 @@
+"""Builds the parts and owns every thread.
+
+main thread        signals, settings watcher, health, systemd's watchdog (`Daemon.run`)
+inference thread   camera process -> pipeline -> journal -> sinks (`InferenceThread`)
+paho's thread      the broker's socket and acknowledgements (inside the MQTT sink)
+
+Frozen values cross between them; the inference thread alone owns the pipeline, the
+classifier and the camera. No thread is started again inside the process: when one dies
+or hangs, the process ends or stops feeding the watchdog, and systemd starts it anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge import __version__
+from edge.bundle import MANIFEST_FILE, read_bundle
+from edge.cameras import CameraError, CameraUnusable
+from edge.cameras.process import CameraProcess
+from edge.classifier import Classifier, open_classifier
+from edge.health import Health
+from edge.journal import Journal, JournalError
+from edge.notify import Notifier
+from edge.pipeline import FrameResult, Pipeline, carry_over, region_key
+from edge.settings import SettingsInvalid, fingerprint_of, read_settings
+from edge.sinks import Sink
+from edge.sinks.jsonl import JsonLinesSink
+from edge.sinks.mqtt import MqttSink
+from edge.types import (
+    Alert,
+    ConfigurationError,
+    MqttSettings,
+    Reason,
+    Settings,
+    SlotMemory,
+    State,
+    utc_now,
+)
+
+log = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 1  # of the MQTT payloads
+HEALTH_EVERY_S = 30.0
+LOOK_AT_FILES_EVERY_S = 1.0
+# While no slot has a state yet, frames are read this fast: a fresh start shows the truth
+# within moments instead of after `confirm` x `every`.
+SETTLE_EVERY_S = 0.2
+LOST_CAMERA_DEADLINE_S = 10.0  # a camera that is lost gets at least this long to come back
+PROCESSING_DEADLINE_S = 20.0  # one frame of 1024 slots at the 100 ms budget never comes near
+SLOW_FRAMES = 5  # frames in a row that cost more than `every` before it is said
+
+FRAME_ALERTS: dict[Reason, tuple[str, str]] = {
+    Reason.FRAME_DARK: (
+        "frame_dark",
+        "the picture is black; light the cabinet or uncover the lens",
+    ),
+    Reason.FRAME_BRIGHT: ("frame_bright", "the picture is white; shade the lens or lower exposure"),
+    Reason.FRAME_FLAT: (
+        "frame_blurred",
+        "the picture shows no detail; clean, uncover or focus the lens",
+    ),
+    Reason.FRAME_SIZE: (
+        "settings_invalid",
+        "the camera's picture has another shape than `frame` in the slots file; "
+        "set camera.resolution or draw the slots on this camera's picture",
+    ),
+}
+
+
+class Fanout:
+    """Hands everything to every sink; one that fails is logged, the others go on."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = tuple(sinks)
+        self._failing: set[int] = set()
+
+    def each(self, call: Callable[[Sink], None]) -> None:
+        """Call every sink behind a fence."""
+        for index, sink in enumerate(self._sinks):
+            try:
+                call(sink)
+            except Exception:
+                if index not in self._failing:
+                    self._failing.add(index)
+                    log.exception("%s failed; it is tried again", type(sink).__name__)
+            else:
+                self._failing.discard(index)
+
+
+class Alerts:
+    """What a person should look at; one alert may have several causes. Used by two threads."""
+
+    def __init__(self, sinks: Fanout) -> None:
+        self._sinks = sinks
+        self._lock = threading.Lock()
+        self._active: dict[str, dict[str, Alert]] = {}
+
+    def begin(self, alert_id: str, message: str, cause: str = "") -> None:
+        """Raise an alert, or renew its message; a fault is logged once, when it begins."""
+        with self._lock:
+            causes = self._active.setdefault(alert_id, {})
+            known = causes.get(cause)
+            if known is not None and known.message == message:
+                return
+            alert = Alert(alert_id, message, known.since if known else utc_now())
+            causes[cause] = alert
+            log.warning("%s: %s", alert_id, message)
+            self._sinks.each(lambda sink: sink.alert(alert))
+
+    def end(self, alert_id: str, cause: str = "") -> None:
+        """End an alert, unless another cause of it remains."""
+        with self._lock:
+            causes = self._active.get(alert_id, {})
+            if causes.pop(cause, None) is None:
+                return
+            if causes:
+                remaining = next(iter(causes.values()))
+                self._sinks.each(lambda sink: sink.alert(remaining))
+                return
+            del self._active[alert_id]
+            log.warning("%s: over", alert_id)
+            self._sinks.each(lambda sink: sink.end_alert(alert_id))
+
+    def active(self) -> tuple[str, ...]:
+        """Return the ids of the alerts that last."""
+        with self._lock:
+            return tuple(self._active)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What the inference thread is to watch; a valid edit of the files makes a new one."""
+
+    settings: Settings
+    classifier: Classifier
+
+
+class InferenceThread(threading.Thread):
+    """Camera process -> pipeline -> journal -> sinks, for one camera."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        camera: CameraProcess,
+        journal: Journal,
+        sinks: Fanout,
+        alerts: Alerts,
+        health: Health,
+    ) -> None:
+        super().__init__(name="inference", daemon=True)
+        self._assignments: queue.SimpleQueue[Assignment] = queue.SimpleQueue()
+        self._stop_event = threading.Event()
+        self._camera = camera
+        self._journal = journal
+        self._sinks = sinks
+        self._alerts = alerts
+        self._health = health
+        self._back_by_s = time.monotonic() + PROCESSING_DEADLINE_S
+        self._settings = assignment.settings
+        self._waiting_since_s: float | None = None
+        self._frames_since_start = 0
+        self._slow_frames = 0
+        self._frame_alert: str | None = None
+        self.failure: BaseException | None = None
+        self._watch(assignment, journal.slots())
+
+    # --- called from the main thread
+
+    def assign(self, assignment: Assignment) -> None:
+        """Watch something else from the next frame on."""
+        self._assignments.put(assignment)
+        self._camera.interrupt()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """End the thread and the camera's process."""
+        self._stop_event.set()
+        self._camera.interrupt()
+        self.join(timeout_s)
+        self._camera.close()
+
+    def is_responsive(self) -> bool:
+        """Return whether the loop is back when it said it would be."""
+        return self.is_alive() and time.monotonic() <= self._back_by_s
+
+    @property
+    def camera_pid(self) -> int | None:
+        """The camera process's id, for the health topic."""
+        return self._camera.pid
+
+    @property
+    def camera_restarts(self) -> int:
+        """How often the camera's process had to be started again."""
+        return self._camera.restarts
+
+    def counts(self) -> Mapping[State, int]:
+        """Return how many slots have each state."""
+        states = [memory.state for memory in tuple(self._pipeline.memories.values())]
+        return {state: states.count(state) for state in State}
+
+    # --- the thread itself
+
+    def run(self) -> None:
+        """Watch until told to stop."""
+        try:
+            due_s = time.monotonic()
+            while not self._stop_event.is_set():
+                self._adopt_newest()
+                now_s = time.monotonic()
+                if now_s < due_s:
+                    self._promise(due_s - now_s)
+                    # An interrupted wait comes round again; `due_s` stays.
+                    self._stop_event.wait(min(due_s - now_s, 0.5))
+                    continue
+                if self._read_one():
+                    due_s = max(due_s + self._pace_s(), time.monotonic() - self._pace_s())
+        except BaseException as error:
+            log.exception("the inference thread ends")
+            self.failure = error
+
+    def _promise(self, duration_s: float) -> None:
+        """Tell the main thread how long the next step may take."""
+        self._back_by_s = time.monotonic() + duration_s + PROCESSING_DEADLINE_S
+
+    def _pace_s(self) -> float:
+        every_s = self._settings.camera.every_s
+        # Enough frames for a first confirmation, two spare ones for doubtful readings.
+        if self._is_settling and self._frames_since_start < self._settings.decision.confirm + 2:
+            return min(every_s, SETTLE_EVERY_S)
+        return every_s
+
+    def _read_one(self) -> bool:
+        """Read and process one frame; return False when none came."""
+        camera_settings = self._settings.camera
+        now_s = time.monotonic()
+        if self._waiting_since_s is None:
+            self._waiting_since_s = now_s
+        is_lost = now_s - self._waiting_since_s >= camera_settings.stall_after_s
+        timeout_s = (
+            max(LOST_CAMERA_DEADLINE_S, camera_settings.stall_after_s)
+            if is_lost
+            else self._waiting_since_s + camera_settings.stall_after_s - now_s
+        )
+        self._promise(timeout_s)
+        try:
+            frame = self._camera.next_frame(timeout_s)
+        except CameraUnusable as error:
+            self._lose_camera(str(error))
+            self._stop_event.wait(min(5.0, camera_settings.stall_after_s))
+            return False
+        except CameraError as error:
+            if time.monotonic() - self._waiting_since_s >= camera_settings.stall_after_s:
+                self._lose_camera(str(error))
+            return False
+        if frame is None:  # interrupted: there is something else to do first
+            return False
+        self._waiting_since_s = None
+        self._alerts.end("camera_lost")
+        self._promise(0.0)
+        start_s = time.perf_counter()
+        result = self._pipeline.process(frame)
+        self._publish(result)
+        cost_s = time.perf_counter() - start_s
+        self._frames_since_start += 1
+        if self._frames_since_start % 16 == 0 or self._is_settling:
+            self._is_settling = all(
+                memory.reason in (Reason.STARTING, Reason.LOW_CONFIDENCE)
+                for memory in self._pipeline.memories.values()
+                if memory.reason is not Reason.DISABLED
+            )
+        self._health.add_frame(frame.monotonic_s, len(result.readings), cost_s)
+        self._judge_pace(cost_s)
+        return True
+
+    def _judge_pace(self, cost_s: float) -> None:
+        every_s = self._settings.camera.every_s
+        self._slow_frames = self._slow_frames + 1 if cost_s > every_s else 0
+        if self._slow_frames >= SLOW_FRAMES:
+            self._alerts.begin(
+                "inference_slow",
+                f"one round over the slots costs more than camera.every ({every_s:g} s); "
+                "set a longer `every`, or use a smaller model",
+            )
+        elif self._slow_frames == 0:
+            self._alerts.end("inference_slow")
+
+    def _lose_camera(self, why: str) -> None:
+        self._alerts.begin("camera_lost", f"no picture from the camera: {why}")
+        self._set_frame_alert(None)
+        self._publish(self._pipeline.lose_camera(utc_now()))
+
+    def _publish(self, result: FrameResult) -> None:
+        if result.unusable is not Reason.CAMERA_LOST:
+            self._set_frame_alert(result.unusable)
+        if result.changes:
+            self._record(result)
+        for slot_id in result.renewed:
+            self._tell_slot(slot_id)
+
+    def _record(self, result: FrameResult) -> None:
+        try:
+            recorded = self._journal.record(result.changes, self._regions)
+        except JournalError as error:
+            # Not committed: the next frame proposes the same changes again.
+            self._alerts.begin("storage_full", f"events cannot be written: {error}")
+            return
+        self._alerts.end("storage_full")
+        self._pipeline.commit(recorded)
+        for transition, _ in recorded:
+            log.info(
+                "%s: %s -> %s%s",
+                transition.slot_id,
+                transition.before,
+                transition.after,
+                f" ({transition.reason})" if transition.reason else "",
+            )
+            self._sinks.each(lambda sink, event=transition: sink.transition(event))  # type: ignore[misc]
+            self._tell_slot(transition.slot_id)
+
+    def _tell_slot(self, slot_id: str) -> None:
+        memory = self._pipeline.memories[slot_id]
+        self._sinks.each(lambda sink: sink.slot(slot_id, memory))
+
+    def _set_frame_alert(self, reason: Reason | None) -> None:
+        alert = FRAME_ALERTS.get(reason) if reason else None
+        if self._frame_alert is not None and (alert is None or alert[0] != self._frame_alert):
+            self._alerts.end(self._frame_alert, cause="frame")
+        self._frame_alert = alert[0] if alert else None
+        if alert is not None:
+            self._alerts.begin(*alert, cause="frame")
+
+    def _adopt_newest(self) -> None:
+        newest = None
+        while not self._assignments.empty():
+            newest = self._assignments.get_nowait()
+        if newest is None:
+            return
+        before = self._settings
+        known = {
+            slot.id: (self._pipeline.memories[slot.id], region_key(slot)) for slot in before.slots
+        }
+        if newest.settings.camera != before.camera:
+            self._camera.close()
+            self._camera = CameraProcess(newest.settings.camera)
+            self._waiting_since_s = None
+        self._watch(newest, known)
+
+    def _watch(self, assignment: Assignment, known: Mapping[str, tuple[SlotMemory, str]]) -> None:
+        """Build the pipeline of an assignment from what is known, and tell every sink."""
+        settings, classifier = assignment.settings, assignment.classifier
+        self._settings = settings
+        self._regions = {slot.id: region_key(slot) for slot in settings.slots}
+        self._pipeline = Pipeline(
+            settings.slots,
+            settings.frame_wh,
+            settings.decision,
+            classifier.probability,
+            classifier.bundle.input_size_px,
+        )
+        memories, changes, gone = carry_over(settings.slots, known, utc_now())
+        self._pipeline.remember(memories)
+        for slot_id in gone:
+            self._journal.forget(slot_id)
+            self._sinks.each(lambda sink, gone_id=slot_id: sink.forget_slot(gone_id))  # type: ignore[misc]
+        if changes:
+            self._record(FrameResult((), changes, (), None))
+        self._sinks.each(lambda sink: sink.info(device_info(assignment)))
+        for slot in settings.slots:
+            self._tell_slot(slot.id)
+        self._is_settling = not memories
+        self._frames_since_start = 0
+
+
+def device_info(assignment: Assignment) -> dict[str, Any]:
+    """Return the payload of P/info."""
+    settings, bundle = assignment.settings, assignment.classifier.bundle
+    return {
+        "version": __version__,
+        "schema": SCHEMA_VERSION,
+        "model": {"name": bundle.name, "sha256": bundle.model_sha256},
+        "settings_sha256": settings.fingerprint,
+        "runtime": assignment.classifier.runtime,
+        "frame": list(settings.frame_wh),
+        "slots": [
+            {
+                "id": slot.id,
+                "label": slot.label,
+                "enabled": slot.enabled,
+                "region": [[round(float(x), 2), round(float(y), 2)] for x, y in slot.polygon_px],
+            }
+            for slot in settings.slots
+        ],
+    }
+
+
+def build_sinks(settings: Settings, journal: Journal) -> list[Sink]:
+    """Return every sink the settings ask for.
+
+    Raises:
+        ConfigurationError: the password's file cannot be read.
+    """
+    sinks: list[Sink] = []
+    if settings.mqtt is not None:
+        sinks.append(_mqtt_sink(settings.device, settings.mqtt, journal))
+    if settings.jsonl is not None:
+        sinks.append(JsonLinesSink(settings.jsonl))
+    return sinks
+
+
+def _mqtt_sink(device: str, mqtt: MqttSettings, journal: Journal) -> MqttSink:
+    password = None
+    if mqtt.password_file is not None:
+        try:
+            password = mqtt.password_file.read_text("utf-8").rstrip("\r\n")
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                f"{mqtt.password_file}: the broker's password cannot be read ({error}); "
+                "see mqtt.password_file"
+            ) from error
+    return MqttSink(
+        device=device,
+        host=mqtt.host,
+        port=mqtt.port,
+        protocol=mqtt.protocol,
+        username=mqtt.username,
+        password=password,
+        tls=mqtt.tls,
+        topic_prefix=mqtt.topic_prefix,
+        journal=journal,
+    )
+
+
+def open_journal(storage: Path) -> Journal:
+    """Return the journal in the storage folder, which is made when missing.
+
+    Raises:
+        ConfigurationError: the folder cannot be made or written.
+    """
+    try:
+        storage.mkdir(parents=True, exist_ok=True)
+        return Journal(storage / "journal.db")
+    except (OSError, JournalError) as error:
+        raise ConfigurationError(
+            f"{storage}: cannot be written ({error}); set `storage` to a folder this user may write"
+        ) from error
+
+
+class Daemon:
+    """One cabinet, watched until a signal says stop."""
+
+    def __init__(
+        self, config_path: Path, notifier: Notifier, watchdog_every_s: float | None
+    ) -> None:
+        self._config_path = config_path
+        self._notifier = notifier
+        self._watchdog_every_s = watchdog_every_s
+        self._stop_event = threading.Event()
+        self._look_now = threading.Event()
+
+    def stop(self) -> None:
+        """End soon; safe in a signal handler."""
+        self._stop_event.set()
+        self._look_now.set()
+
+    def reload(self) -> None:
+        """Look at the files now; safe in a signal handler."""
+        self._look_now.set()
+
+    def run(self) -> int:
+        """Watch the cabinet; return the exit status.
+
+        Raises:
+            ConfigurationError: the files or the model cannot be used at the start.
+        """
+        while True:
+            settings = read_settings(self._config_path)
+            outcome = _Watch(self, settings).run()
+            if outcome is not None:
+                return outcome
+            log.info("the device's connections changed: starting over with the new settings")
+
+
+class _Watch:
+    """The parts built from one set of connections (device, broker, storage)."""
+
+    def __init__(self, daemon: Daemon, settings: Settings) -> None:
+        self._daemon = daemon
+        self._settings = settings
+        self._seen = self._look()
+        camera = CameraProcess(settings.camera)
+        camera.start()  # It starts while the model loads.
+        try:
+            classifier = open_classifier(read_bundle(settings.model))
+            self._journal = open_journal(settings.storage)
+            self._sinks = build_sinks(settings, self._journal)
+        except BaseException:
+            camera.close()
+            raise
+        self._fanout = Fanout(self._sinks)
+        self._alerts = Alerts(self._fanout)
+        self._health = Health()
+        self._fanout.each(lambda sink: sink.start())
+        self._assignment = Assignment(settings, classifier)
+        self._inference = InferenceThread(
+            self._assignment, camera, self._journal, self._fanout, self._alerts, self._health
+        )
+
+    def run(self) -> int | None:
+        """Return the exit status, or None when everything must be built anew."""
+        daemon = self._daemon
+        self._inference.start()
+        daemon._notifier.ready()
+        log.info(
+            "watching %d slots of %s with %s on %s",
+            len(self._settings.slots),
+            self._settings.device,
+            self._assignment.classifier.bundle.name,
+            self._assignment.classifier.runtime,
+        )
+        status: int | None = 0
+        health_due_s = time.monotonic() + 2.0
+        watchdog_due_s = 0.0
+        is_replaced = False
+        while not daemon._stop_event.is_set():
+            daemon._look_now.wait(LOOK_AT_FILES_EVERY_S)
+            daemon._look_now.clear()
+            now_s = time.monotonic()
+            if self._inference.failure is not None:
+                status = 1
+                break
+            if now_s >= watchdog_due_s and daemon._watchdog_every_s is not None:
+                watchdog_due_s = now_s + daemon._watchdog_every_s / 3
+                if self._inference.is_responsive():
+                    daemon._notifier.watchdog()
+            if now_s >= health_due_s:
+                health_due_s = now_s + HEALTH_EVERY_S
+                self._tell_health()
+            if self._look_at_files():
+                status, is_replaced = None, True
+                break
+        self._close(is_replaced)
+        return status
+
+    def _tell_health(self) -> None:
+        report = self._health.report(
+            self._inference.camera_pid, self._journal.depth(), self._inference.camera_restarts
+        )
+        self._fanout.each(lambda sink: sink.health(report))
+        counts = self._inference.counts()
+        words = ", ".join(f"{counts[state]} {state.value}" for state in State)
+        alerts = self._alerts.active()
+        self._daemon._notifier.status(words + (f"; alerts: {', '.join(alerts)}" if alerts else ""))
+
+    def _look(self) -> str:
+        """Return a text that changes when one of the files or the model does."""
+        manifest = self._settings.model / MANIFEST_FILE
+        try:
+            model = str(hash(manifest.read_bytes()))
+        except OSError:
+            model = "missing"
+        return f"{fingerprint_of(self._daemon._config_path)} {model}"
+
+    def _look_at_files(self) -> bool:
+        """Take a valid edit over; return True when the connections must be built anew."""
+        seen = self._look()
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        try:
+            settings = read_settings(self._daemon._config_path)
+        except SettingsInvalid as error:
+            first, *others = error.problems
+            more = f" (and {len(others)} more)" if others else ""
+            self._alerts.begin("settings_invalid", f"{first}{more}", cause="files")
+            return False
+        self._alerts.end("settings_invalid", cause="files")
+        if _connections(settings) != _connections(self._settings):
+            return True
+        try:
+            classifier = open_classifier(read_bundle(settings.model))
+        except ConfigurationError as error:
+            self._alerts.begin("model_rejected", f"{error}; the one before stays in use")
+            classifier = self._assignment.classifier
+        else:
+            self._alerts.end("model_rejected")
+        self._settings = settings
+        self._assignment = Assignment(settings, classifier)
+        self._seen = self._look()  # The slots file or model may be another one now.
+        self._inference.assign(self._assignment)
+        log.info("new settings in use")
+        return False
+
+    def _close(self, is_replaced: bool) -> None:
+        if not is_replaced:
+            self._daemon._notifier.stopping()
+        self._inference.stop()
+        for sink in self._sinks:
+            sink.close()
+        self._journal.close()
+
+
+def _connections(settings: Settings) -> tuple[object, ...]:
+    return (settings.device, settings.mqtt, settings.jsonl, settings.storage)
