@@ -126,15 +126,20 @@ class Classifier:
 
     def probability(self, crop_rgb: ImageRGB) -> float:
         """Return the probability of OCCUPIED, 0..1, for a uint8 (size, size, 3) crop."""
-        self.invoke(crop_rgb)
-        output = self._probability
-        raw = self._interpreter.get_tensor(output.index).item()
+        interpreter, output = self._interpreter, self._probability
+        interpreter.set_tensor(self._input, crop_rgb[None])
+        interpreter.invoke()
+        raw = interpreter.get_tensor(output.index).item()
         return float((raw - output.zero_point) * output.scale)
 
-    def invoke(self, crop_rgb: ImageRGB) -> None:
-        """Run the bare interpreter on a crop: what every figure of speed is compared with."""
+    def bare_invoke(self, crop_rgb: ImageRGB) -> Callable[[], None]:
+        """Return the interpreter's own `invoke`, this crop in its input.
+
+        What every figure of speed is compared with.
+        """
         self._interpreter.set_tensor(self._input, crop_rgb[None])
-        self._interpreter.invoke()
+        invoke: Callable[[], None] = self._interpreter.invoke
+        return invoke
 
     def predict(self, crop_rgb: ImageRGB) -> Prediction:
         """Return every output for a uint8 (size, size, 3) crop; missing outputs are empty."""

@@ -110,7 +110,7 @@ def _resize(image_rgb: ImageRGB, size_px: int) -> ImageRGB:
         image_rgb = cv2.resize(image_rgb, shrunk_wh, interpolation=cv2.INTER_AREA)
     if shrunk_wh != (size_px, size_px):
         image_rgb = cv2.resize(image_rgb, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
-    return image_rgb
+    return np.ascontiguousarray(image_rgb)
 
 
 def crop_slot(frame: Frame, slot: Slot, size_px: int) -> Crop:

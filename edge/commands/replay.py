@@ -199,9 +199,10 @@ class _Tally:
         seen = np.array([row[1] is not None for row in self._rows])
         scores = np.array([0.5 if row[1] is None else row[1] for row in self._rows])
         lines = [f"{len(labels)} labelled readings ({int(labels.sum())} OCCUPIED)"]
+        at_half = balanced_accuracy(scores >= 0.5, labels)
         lines.append(
-            "  readings, p >= 0.5:  balanced accuracy "
-            f"{balanced_accuracy(scores >= 0.5, labels):.4f}, AUC {area_under_roc(scores, labels):.4f}"
+            f"  readings, p >= 0.5:  balanced accuracy {at_half:.4f}, "
+            f"AUC {area_under_roc(scores, labels):.4f}"
             + ("" if seen.all() else f", {int((~seen).sum())} without a probability")
         )
         for title, column in (("readings, answered", 2), ("states, confirmed", 3)):

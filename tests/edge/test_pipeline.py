@@ -1,0 +1,152 @@
+"""The way of a frame, with a working fake for the model: brightness is the probability."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from edge.pipeline import Pipeline, carry_over, region_key
+from edge.preprocess import rectangle_polygon
+from edge.types import DecisionSettings, Frame, Reason, Slot, SlotMemory, State
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DECISION = DecisionSettings(confirm=2, unknown_after_s=3.0)
+SLOTS = (
+    Slot("A1", rectangle_polygon(0, 0, 40, 40)),
+    Slot("A2", rectangle_polygon(50, 0, 40, 40)),
+    Slot("A3", rectangle_polygon(0, 50, 40, 40), enabled=False),
+)
+
+
+def brightness(crop):
+    return float(crop.mean()) / 255
+
+
+def pipeline(slots=SLOTS, classify=brightness):
+    return Pipeline(slots, (100, 100), DECISION, classify, 32)
+
+
+def frame(sequence, a1, a2, size=100):
+    image = np.zeros((size, size, 3), np.uint8)
+    image[size // 2 :, size // 2 :] = np.linspace(0, 255, size // 2).astype(np.uint8)[:, None]
+    scale = size // 100
+    image[: 40 * scale, : 40 * scale] = round(255 * a1)
+    image[: 40 * scale, 50 * scale : 90 * scale] = round(255 * a2)
+    return Frame(image, sequence, START + timedelta(seconds=sequence), float(sequence))
+
+
+def play(subject, frames):
+    transitions = []
+    for item in frames:
+        result = subject.process(item)
+        subject.commit(result.changes)
+        transitions += [(t.slot_id, t.before, t.after) for t, _ in result.changes]
+    return transitions
+
+
+def test_each_slot_is_decided_from_its_own_region():
+    subject = pipeline()
+    assert play(subject, [frame(i, 0.9, 0.1) for i in range(3)]) == [
+        ("A1", State.UNKNOWN, State.OCCUPIED),
+        ("A2", State.UNKNOWN, State.EMPTY),
+    ]
+
+
+def test_a_disabled_slot_is_not_read_and_says_so():
+    subject = pipeline()
+    result = subject.process(frame(0, 0.9, 0.1))
+    assert [reading.slot_id for reading in result.readings] == ["A1", "A2"]
+    assert subject.memories["A3"].reason is Reason.DISABLED
+
+
+def test_a_change_that_was_not_recorded_is_proposed_again():
+    subject = pipeline()
+    subject.process(frame(0, 0.9, 0.1))
+    first = subject.process(frame(1, 0.9, 0.1))
+    assert len(first.changes) == 2  # not committed: the journal's disk is full
+    again = subject.process(frame(2, 0.9, 0.1))
+    assert [t.slot_id for t, _ in again.changes] == ["A1", "A2"]
+    assert subject.memories["A1"].state is State.UNKNOWN
+
+
+def test_a_picture_of_another_size_but_the_same_shape_is_used():
+    subject = pipeline()
+    play(subject, [frame(0, 0.9, 0.1), frame(1, 0.9, 0.1, size=200)])
+    assert subject.memories["A1"].state is State.OCCUPIED
+
+
+def test_a_picture_of_another_shape_makes_every_slot_unknown():
+    subject = pipeline()
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[:, ::2] = 255
+    result = subject.process(Frame(image, 0, START, 0.0))
+    assert result.unusable is Reason.FRAME_SIZE
+    assert {reading.reason for reading in result.readings} == {Reason.FRAME_SIZE}
+
+
+def test_a_black_frame_never_reaches_the_model():
+    def forbidden(crop):
+        raise AssertionError("the model saw a black frame")
+
+    subject = pipeline(classify=forbidden)
+    result = subject.process(Frame(np.zeros((100, 100, 3), np.uint8), 0, START, 0.0))
+    assert {reading.reason for reading in result.readings} == {Reason.FRAME_DARK}
+    assert set(result.renewed) == {"A1", "A2"}
+
+
+def test_one_crop_that_fails_leaves_the_others_alone(caplog):
+    def moody(crop):
+        if crop.mean() > 128:
+            raise RuntimeError("tensor trouble")
+        return brightness(crop)
+
+    subject = pipeline(classify=moody)
+    result = subject.process(frame(0, 0.9, 0.1))
+    result = subject.process(frame(1, 0.9, 0.1))
+    assert [reading.reason for reading in result.readings] == [Reason.CLASSIFIER_ERROR, None]
+    assert caplog.text.count("slot A1 cannot be classified") == 1  # once, not every frame
+
+
+def test_a_lost_camera_makes_every_known_slot_unknown_once():
+    subject = pipeline()
+    play(subject, [frame(i, 0.9, 0.1) for i in range(2)])
+    lost = subject.lose_camera(START)
+    subject.commit(lost.changes)
+    assert {t.reason for t, _ in lost.changes} == {Reason.CAMERA_LOST}
+    assert subject.lose_camera(START).changes == ()
+
+
+def known(state=State.OCCUPIED):
+    memory = SlotMemory(state, None, START, 0.9, state, seq=4)
+    return {slot.id: (memory, region_key(slot)) for slot in SLOTS[:2]}
+
+
+def test_a_slot_that_stayed_where_it_was_keeps_its_memory():
+    memories, changes, gone = carry_over(SLOTS, known(), START)
+    assert (memories["A1"].state, memories["A1"].seq, changes, gone) == (
+        State.OCCUPIED,
+        4,
+        (),
+        (),
+    )
+
+
+def test_a_moved_slot_starts_again_and_the_events_stay_a_chain():
+    moved = (Slot("A1", rectangle_polygon(3, 0, 40, 40)), SLOTS[1])
+    memories, changes, _ = carry_over(moved, known(), START)
+    assert [(t.slot_id, t.before, t.after, t.reason) for t, _ in changes] == [
+        ("A1", State.OCCUPIED, State.UNKNOWN, Reason.REGION_CHANGED)
+    ]
+    assert memories["A1"].last_known is State.OCCUPIED
+    assert memories["A2"].state is State.OCCUPIED
+
+
+def test_a_removed_slot_is_named():
+    assert carry_over(SLOTS[:1], known(), START)[2] == ("A2",)
+
+
+def test_a_slot_switched_off_and_on_again_starts_again():
+    off = (Slot("A1", SLOTS[0].polygon_px, enabled=False),)
+    memories, changes, _ = carry_over(off, known(), START)
+    assert changes[0][0].reason is Reason.DISABLED
+    back, _, _ = carry_over(SLOTS[:1], {"A1": (memories["A1"], region_key(SLOTS[0]))}, START)
+    assert back["A1"].reason is Reason.STARTING

@@ -1,0 +1,27 @@
+"""Figures against values worked out by hand."""
+
+import math
+
+import numpy as np
+
+from edge.scores import area_under_roc, balanced_accuracy
+
+
+def test_balanced_accuracy_weighs_both_classes_alike():
+    labels = np.array([True] * 8 + [False] * 2)
+    answers = np.array([True] * 8 + [True, False])
+    assert balanced_accuracy(answers, labels) == 0.75
+
+
+def test_area_counts_pairs_in_the_right_order():
+    labels = np.array([True, True, False, False])
+    assert area_under_roc(np.array([0.9, 0.4, 0.5, 0.1]), labels) == 0.75
+
+
+def test_ties_count_half():
+    assert area_under_roc(np.array([0.5, 0.5]), np.array([True, False])) == 0.5
+
+
+def test_a_missing_class_has_no_figure():
+    assert math.isnan(area_under_roc(np.array([0.5]), np.array([True])))
+    assert math.isnan(balanced_accuracy(np.array([True]), np.array([True])))
