@@ -1,0 +1,175 @@
+"""Network -> models/<name>/: full-integer TFLite, manifest, golden crops, report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from edge.bundle import FORMAT, GOLDEN_FILE, LABELS, MODEL_FILE, Golden
+from edge.classifier import load_runtime
+from edge.preprocess import PREPROCESS_VERSION
+from trainer.augment import GARBAGE, augment
+from trainer.dataset import Crops, Dataset
+from trainer.drawn import drawn_crop
+from trainer.fit import Network
+from trainer.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+GOLDEN_PER_LABEL = 8
+# Runtimes round differently in the last bits of 53 layers; a wrong kernel is off by far more.
+GOLDEN_TOLERANCE = 0.06
+
+
+def export_model(network: Network) -> Any:
+    """Return the keras.Model with the three outputs, calibration folded in.
+
+    probability (batch, 1), attention (batch, rows, columns, 1), embedding (batch, features).
+    The attention is the class activation map (Zhou et al. 2016): a 1x1 convolution with
+    the head's own weights, so its mean is the logit.
+    """
+    features = network.backbone.output
+    embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(features)
+    dense = keras.layers.Dense(1, activation="sigmoid", name="probability")
+    attention = keras.layers.Conv2D(1, 1, name="attention")
+    model = keras.Model(network.backbone.input, [dense(embedding), attention(features), embedding])
+    bias = np.array([network.bias], np.float32)
+    dense.set_weights([network.kernel[:, None], bias])
+    attention.set_weights([network.kernel[None, None, :, None], bias])
+    return model
+
+
+def quantize(network: Network, representative_rgb: Crops) -> bytes:
+    """Return the full-integer TFLite file; `representative_rgb` calibrates the ranges.
+
+    The crops must hold 0 and 255 for the input to have scale 1 and zero point 0, so that
+    a device feeds a crop as it is.
+    """
+
+    def representative() -> Iterator[list[Any]]:
+        for crop_rgb in representative_rgb:
+            yield [crop_rgb[None].astype(np.float32)]
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(export_model(network))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.uint8
+    converter.inference_output_type = tf.uint8
+    return bytes(converter.convert())
+
+
+def representative_crops(train: Dataset, recipe: Recipe) -> Crops:
+    """Return crops as the device will see them: both labels alike, every source, all lights."""
+    random = np.random.default_rng([recipe.seed, 7])
+    cells: dict[tuple[str, bool], list[int]] = {}
+    for index, sample in enumerate(train.samples):
+        cells.setdefault((sample.source, sample.is_occupied), []).append(index)
+    # Sources with one label only would tip the balance: each label gets its half.
+    chosen: list[int] = []
+    for is_occupied in (False, True):
+        of_label = [
+            indexes for (_, label), indexes in sorted(cells.items()) if label == is_occupied
+        ]
+        for position in range(recipe.representative_count // 2):
+            chosen.append(int(random.choice(of_label[position % len(of_label)])))
+    crops = [
+        augment(train.crops_rgb[index], random) if position % 2 else train.crops_rgb[index]
+        for position, index in enumerate(chosen)
+    ]
+    size_px = recipe.input_size_px
+    return np.stack(
+        [
+            *crops,
+            np.zeros((size_px, size_px, 3), np.uint8),
+            np.full((size_px, size_px, 3), 255, np.uint8),
+        ]
+    )
+
+
+def golden_crops(dataset: Dataset, size_px: int) -> tuple[Crops, tuple[str, ...]]:
+    """Return the crops every device replays, and what each is.
+
+    Only drawn pictures: they travel with the bundle, and licences of photos may forbid that.
+    The simulator's where there are some, else simple ones.
+    """
+    crops, names = [], []
+    for is_occupied, label in enumerate(LABELS):
+        simulated = [
+            (crop_rgb, f"{label} {sample.file.stem}")
+            for sample, crop_rgb in zip(dataset.samples, dataset.crops_rgb, strict=True)
+            if sample.source == "simulator" and sample.is_occupied == bool(is_occupied)
+        ]
+        step = max(1, len(simulated) // GOLDEN_PER_LABEL)
+        chosen = simulated[::step][:GOLDEN_PER_LABEL] or [
+            (drawn_crop(size_px, bool(is_occupied), seed), f"{label} drawn {seed}")
+            for seed in range(GOLDEN_PER_LABEL)
+        ]
+        for crop_rgb, name in chosen:
+            crops.append(crop_rgb)
+            names.append(name)
+    for name, draw in GARBAGE.items():
+        crops.append(draw(size_px, np.random.default_rng(0)))
+        names.append(f"garbage {name}")
+    return np.stack(crops), tuple(names)
+
+
+def describe_outputs(model: bytes) -> dict[str, dict[str, Any]]:
+    """Return the manifest's `outputs`: the tensor and shape of each logical output."""
+    _, interpreter_class = load_runtime()
+    interpreter = interpreter_class(model_content=model)
+    outputs = {}
+    for detail in interpreter.get_output_details():
+        shape = [int(length) for length in detail["shape"]]
+        # The converter renames and reorders outputs; their shapes tell them apart.
+        name = "attention" if len(shape) == 4 else "probability" if shape[1] == 1 else "embedding"
+        outputs[name] = {
+            "tensor": detail["name"],
+            "shape": shape,
+            "dtype": np.dtype(detail["dtype"]).name,
+        }
+    return outputs
+
+
+def manifest_of(
+    recipe: Recipe,
+    name: str,
+    created_at: str,
+    outputs: Mapping[str, Any],
+    golden: Golden,
+    rest: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return bundle.json without the hashes, which `edge.bundle.write_bundle` adds."""
+    return {
+        "format": FORMAT,
+        "name": name,
+        "created_at": created_at,
+        "labels": list(LABELS),
+        "input": {"size_px": recipe.input_size_px, "dtype": "uint8", "layout": "RGB"},
+        "preprocess_version": PREPROCESS_VERSION,
+        "outputs": dict(outputs),
+        "thresholds": {"occupied_at": recipe.occupied_at, "empty_at": recipe.empty_at},
+        "golden": {"tolerance": GOLDEN_TOLERANCE, "count": len(golden.names)},
+        **rest,
+    }
+
+
+def fill_bundle(model: bytes, golden: Golden) -> Callable[[Path], None]:
+    """Return what writes the model and its golden crops into a folder."""
+
+    def fill(folder: Path) -> None:
+        (folder / MODEL_FILE).write_bytes(model)
+        np.savez_compressed(
+            folder / GOLDEN_FILE,
+            crops_rgb=golden.crops_rgb,
+            probability=golden.probability,
+            names=np.array(golden.names),
+        )
+
+    return fill
