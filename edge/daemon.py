@@ -308,7 +308,7 @@ class InferenceThread(threading.Thread):
             recorded = self._journal.record(result.changes, self._regions)
         except JournalError as error:
             # Not committed: the next frame proposes the same changes again.
-            self._alerts.begin("storage_full", f"events cannot be written: {error}")
+            self._alerts.begin("storage_full", str(error))
             return
         self._alerts.end("storage_full")
         self._pipeline.commit(recorded)
@@ -366,7 +366,7 @@ class InferenceThread(threading.Thread):
         memories, changes, gone = carry_over(settings.slots, known, utc_now())
         self._pipeline.remember(memories)
         for slot_id in gone:
-            self._journal.forget(slot_id)
+            self._forget(slot_id)
             self._sinks.each(lambda sink, gone_id=slot_id: sink.forget_slot(gone_id))  # type: ignore[misc]
         if changes:
             self._record(FrameResult((), changes, (), None))
@@ -375,6 +375,13 @@ class InferenceThread(threading.Thread):
             self._tell_slot(slot.id)
         self._is_settling = not memories
         self._frames_since_start = 0
+
+    def _forget(self, slot_id: str) -> None:
+        try:
+            self._journal.forget(slot_id)
+        except JournalError as error:
+            # It is forgotten at the next start: the journal still knows it then.
+            self._alerts.begin("storage_full", str(error))
 
 
 def device_info(assignment: Assignment) -> dict[str, Any]:
@@ -436,15 +443,17 @@ def _mqtt_sink(device: str, mqtt: MqttSettings, journal: Journal) -> MqttSink:
     )
 
 
-def open_journal(storage: Path) -> Journal:
+def open_journal(storage: Path, has_outbox: bool) -> Journal:
     """Return the journal in the storage folder, which is made when missing.
+
+    `has_outbox` says whether there is a broker to acknowledge events.
 
     Raises:
         ConfigurationError: the folder cannot be made or written.
     """
     try:
         storage.mkdir(parents=True, exist_ok=True)
-        return Journal(storage / "journal.db")
+        return Journal(storage / "journal.db", has_outbox=has_outbox)
     except (OSError, JournalError) as error:
         raise ConfigurationError(
             f"{storage}: cannot be written ({error}); set `storage` to a folder this user may write"
@@ -497,7 +506,7 @@ class _Watch:
         camera.start()  # It starts while the model loads.
         try:
             classifier = open_classifier(read_bundle(settings.model))
-            self._journal = open_journal(settings.storage)
+            self._journal = open_journal(settings.storage, settings.mqtt is not None)
             self._sinks = build_sinks(settings, self._journal)
         except BaseException:
             camera.close()
@@ -505,11 +514,12 @@ class _Watch:
         self._fanout = Fanout(self._sinks)
         self._alerts = Alerts(self._fanout)
         self._health = Health()
-        self._fanout.each(lambda sink: sink.start())
         self._assignment = Assignment(settings, classifier)
         self._inference = InferenceThread(
             self._assignment, camera, self._journal, self._fanout, self._alerts, self._health
         )
+        # Only now: the first connection publishes every slot before it says `online`.
+        self._fanout.each(lambda sink: sink.start())
 
     def run(self) -> int | None:
         """Return the exit status, or None when everything must be built anew."""
@@ -548,8 +558,15 @@ class _Watch:
         return status
 
     def _tell_health(self) -> None:
+        try:
+            depth = self._journal.depth()
+        except JournalError as error:
+            self._alerts.begin("storage_full", str(error), cause="depth")
+            depth = None
+        else:
+            self._alerts.end("storage_full", cause="depth")
         report = self._health.report(
-            self._inference.camera_pid, self._journal.depth(), self._inference.camera_restarts
+            self._inference.camera_pid, depth, self._inference.camera_restarts
         )
         self._fanout.each(lambda sink: sink.health(report))
         counts = self._inference.counts()

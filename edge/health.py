@@ -59,7 +59,7 @@ class Health:
             self._last_frame_s = captured_s
             self._frames.append((time.monotonic(), slots, duration_s))
 
-    def report(self, camera_pid: int | None, journal_depth: int, restarts: int) -> dict[str, Any]:
+    def report(self, camera_pid: int | None, journal_depth: int | None, restarts: int) -> dict[str, Any]:
         """Return the payload of P/health."""
         now_s = time.monotonic()
         with self._lock:
