@@ -5,8 +5,10 @@ A classifier belongs to the thread that uses it: the interpreter is not thread-s
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +61,28 @@ def load_runtime(name: str | None = None) -> tuple[str, Any]:
     )
 
 
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Leave out what the runtime tells every user on standard error, and nothing else.
+
+    It writes past Python and has no switch, so the stream itself goes a detour.
+    """
+    with ExitStack() as stack:
+        detour = os.memfd_create("standard-error", os.MFD_CLOEXEC)
+        stack.callback(os.close, detour)
+        original = os.dup(2)
+        stack.callback(os.close, original)
+        os.dup2(detour, 2)
+        try:
+            yield
+        finally:
+            os.dup2(original, 2)
+            os.lseek(detour, 0, os.SEEK_SET)
+            for line in os.read(detour, 1 << 16).splitlines(keepends=True):
+                if not line.startswith(b"INFO: Created TensorFlow Lite"):
+                    os.write(2, line)
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """What the network says of one crop."""
@@ -88,10 +112,11 @@ class Classifier:
         self.bundle = bundle
         self.runtime, interpreter_class = load_runtime(runtime)
         try:
-            self._interpreter = interpreter_class(
-                model_path=str(bundle.model_path), num_threads=threads
-            )
-            self._interpreter.allocate_tensors()
+            with _without_chatter():
+                self._interpreter = interpreter_class(
+                    model_path=str(bundle.model_path), num_threads=threads
+                )
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise BundleRefused(
                 f"{bundle.model_path}: {self.runtime} cannot load it ({error}); train it again"
