@@ -51,7 +51,9 @@ def _write(
         text = f"{slot.id} {reading.probability:.2f}"
     low, high = slot.polygon_px.min(axis=0), slot.polygon_px.max(axis=0)
     (width_px, _), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
-    scale = float(np.clip((high[0] - low[0]) * 0.92 / width_px, 0.3, canvas.shape[0] / 900))
+    scale = float(
+        np.clip((high[0] - low[0]) * 0.92 / width_px, 0.3, max(0.42, canvas.shape[0] / 1700))
+    )
     (width_px, text_height_px), _ = cv2.getTextSize(text, _FONT, scale, 1)
     left, top = int(low[0]) + 3, int(low[1]) + 3
     cv2.rectangle(
