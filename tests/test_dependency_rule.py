@@ -19,6 +19,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "types": ("edge", "edge.types"),
     "core": (
         "edge.align",
+        "edge.config_file",
         "edge.decide",
         "edge.pipeline",
         "edge.preprocess",
@@ -28,6 +29,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.scores",
         "edge.setting_kinds",
         "edge.settings",
+        "edge.settings_reference",
         "edge.slots_file",
         "edge.yaml_nodes",
     ),
