@@ -1,0 +1,305 @@
+"""The picture of one rack through its day: what the camera's sensor would deliver.
+
+Belongs to one thread. The light of every source is kept in a picture of its own; they
+are summed anew when the light has changed, and in part when a slot has.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.cameras.simulator.cabinet import Cabinet, build_cabinet
+from edge.cameras.simulator.geometry import HEIGHT_PX, WIDTH_PX, Floats, View, floats
+from edge.cameras.simulator.hand import Pose, Sprite, draw_hand
+from edge.cameras.simulator.light import LIGHTS, Moment, hang_lights, moment
+from edge.cameras.simulator.render import Box, Renderer
+from edge.cameras.simulator.story import Gesture, Passer, Situation
+from edge.cameras.simulator.things import Room, put_thing
+from edge.types import ImageRGB
+
+LIGHT_STEPS = 240  # per day: the light is summed anew this often
+_CODE_RANGE = 2.6  # linear light that a stored picture can hold; square-root coded in 8 bits
+_WHITE = 0.72  # share of the tone curve's shoulder
+_TILE_WH = (160, 120)
+
+
+class Picture:
+    """Paints the situations of one seed's rack."""
+
+    def __init__(self, seed: int, view: View) -> None:
+        """Render the empty rack: about a second."""
+        random = np.random.default_rng((seed, 1))
+        self._view = view
+        self._cabinet: Cabinet = build_cabinet(random, seed, view)
+        self._renderer = Renderer(view, self._cabinet, hang_lights(random))
+        self._seed = seed
+        self._mood = float(random.random())
+        self._contrast = float(random.uniform(0.9, 1.08))
+        self._tint = floats(random.uniform(0.96, 1.04, 3))
+        self._quality = int(random.integers(80, 94))
+        self._codes = np.empty((len(LIGHTS), HEIGHT_PX, WIDTH_PX, 3), np.uint8)
+        for top in range(0, HEIGHT_PX, _TILE_WH[1]):
+            for left in range(0, WIDTH_PX, _TILE_WH[0]):
+                box = (left, top, left + _TILE_WH[0], top + _TILE_WH[1])
+                self._codes[:, top : box[3], left : box[2]] = _encode(self._renderer.render(box))
+        self._empty = self._codes.copy()
+        slots = view.grid().slots()
+        self._cells = [_cell(slot.polygon_px) for slot in slots]
+        self._shown: list[int | None] = [None] * len(slots)
+        self._step: int | None = None
+        self._moment = moment(0.4, self._mood)
+        self._exposure = 1.0
+        self._sum = np.empty((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
+        self._noise = _sensor_noise(seed)
+        self._sprite: tuple[int, Sprite] | None = None
+        self._carried: tuple[int, ImageRGB, Floats] | None = None
+
+    def paint(
+        self, situation: Situation, phase: float, pose: Pose | None, sequence: int
+    ) -> ImageRGB:
+        """Return the picture; `phase` is that of the day, `pose` where the gesture's hand is."""
+        changed = [
+            slot for slot, thing in enumerate(situation.things) if thing != self._shown[slot]
+        ]
+        for slot in changed:
+            self._fill(slot, situation.things[slot])
+        step = int(phase * LIGHT_STEPS)
+        if step != self._step:
+            self._step = step
+            self._moment = moment((step + 0.5) / LIGHT_STEPS, self._mood)
+            self._expose()
+            self._develop((0, 0, WIDTH_PX, HEIGHT_PX))
+        else:
+            for slot in changed:
+                self._develop(self._cells[slot][0])
+        image = self._sum.copy()
+        if situation.passer is not None:
+            _shade(image, situation.passer, situation.now_s)
+        if situation.gesture is not None and pose is not None:
+            self._reach(image, situation.gesture, pose, situation.now_s)
+        return self._sense(image, sequence)
+
+    def _fill(self, slot: int, thing: int | None) -> None:
+        self._shown[slot] = thing
+        (left, top, right, bottom), mask = self._cells[slot]
+        here = (slice(None), slice(top, bottom), slice(left, right))
+        if thing is None:
+            self._codes[here] = self._empty[here]
+            return
+        coded = self._render_thing(slot, thing)
+        np.copyto(self._codes[here], coded, where=mask[None, :, :, None])
+
+    def _render_thing(self, slot: int, thing: int) -> npt.NDArray[np.uint8]:
+        row, column = divmod(slot, self._view.columns)
+        left, top, right, bottom = self._view.opening(row, column)
+        room = Room(right - left, bottom - top, self._view.depth, self._cabinet.inside_rgb)
+        parts = tuple(put_thing(np.random.default_rng((self._seed, 4, thing)), room))
+        return _encode(self._renderer.render(self._cells[slot][0], row, column, parts))
+
+    def _expose(self) -> None:
+        """Meter a coarse picture as a camera does, not quite making up for the dark."""
+        coarse = self._codes[:, ::16, ::16].astype(np.float32) ** 2 * (_CODE_RANGE / 255**2)
+        light = np.einsum("khwc,kc->hwc", coarse, self._moment.weights_rgb)
+        self._exposure = float(0.24 / max(float(light.mean()), 0.02) ** 0.8)
+
+    def _develop(self, box: Box) -> None:
+        """Sum the lights of a pixel box and put the sum through the camera's tone curve."""
+        left, top, right, bottom = box
+        total: Floats | None = None
+        decode = np.arange(256, dtype=np.float32) ** 2 * np.float32(_CODE_RANGE / 255**2)
+        for light in range(len(LIGHTS)):
+            gain = self._moment.weights_rgb[light] * self._tint * np.float32(self._exposure)
+            if gain.max() < 1e-3:
+                continue
+            table = (decode[:, None] * gain)[None]
+            part = cv2.LUT(self._codes[light, top:bottom, left:right], table)
+            if light in (1, 2):
+                cv2.multiply(part, _window(self._moment, box), part)
+            total = part if total is None else cv2.add(total, part, total)
+        if total is None:
+            self._sum[top:bottom, left:right] = 0
+            return
+        cv2.sqrt(total, total)
+        coded = cv2.convertScaleAbs(total, alpha=255 / 1.6)
+        self._sum[top:bottom, left:right] = cv2.LUT(coded, self._tone_table())
+
+    def _tone_table(self) -> npt.NDArray[np.uint8]:
+        """Return the tone curve from square-root coded light (up to 2.56) to sRGB."""
+        light = (np.arange(256) / 255 * 1.6) ** 2
+        # A soft shoulder keeps highlights; after Reinhard's operator with a white point.
+        bent = light * (1 + light / 2.4**2) / (1 + light) * (1 + 1 / _WHITE) * 0.62
+        value = np.clip(bent, 0, 1) ** (1 / 2.2)
+        value = np.clip((value - 0.5) * self._contrast + 0.5 - 0.012, 0, 1)
+        return np.asarray(np.round(value * 255), np.uint8)
+
+    def _colour(self, linear_rgb: Floats) -> Floats:
+        """Return display values 0..255 of linear light, by the camera's tone curve."""
+        coded = np.sqrt(np.maximum(linear_rgb, 0)) * np.float32(255 / 1.6)
+        table = self._tone_table().astype(np.float32)
+        return np.asarray(table[np.clip(coded, 0, 255).astype(np.uint8)], np.float32)
+
+    def _reach(self, image: ImageRGB, gesture: Gesture, pose: Pose, now_s: float) -> None:
+        if self._sprite is None or self._sprite[0] != gesture.look_seed:
+            self._sprite = (gesture.look_seed, draw_hand(gesture, pose.angle))
+            self._carried = None
+        sprite = self._sprite[1]
+        gain = self._tint * np.float32(self._exposure)
+        weights = self._moment.weights_rgb
+        key = weights[1] + weights[2] + weights[3]
+        premultiplied = sprite.room * (weights[0] * gain) * 1.25 + sprite.key * (key * gain)
+        alpha = sprite.alpha[..., None]
+        colour = self._colour(premultiplied / np.maximum(alpha, 1e-3)) * alpha
+        matrix = pose.matrix()
+        # Corners are edges of pixels; OpenCV's warps count from the centres.
+        matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+        _drop_shadow(image, sprite.alpha, matrix, pose.scale)
+        is_early = now_s < gesture.change_s
+        if (gesture.kind == "put" and is_early) or (gesture.kind == "take" and not is_early):
+            self._carry(image, gesture, pose)
+        box = _bounds(matrix, sprite.alpha.shape)
+        if box is None:
+            return
+        left, top, right, bottom = box
+        matrix[:, 2] -= (left, top)
+        wh = (right - left, bottom - top)
+        warped = cv2.warpAffine(colour, matrix, wh)
+        cover = cv2.warpAffine(sprite.alpha, matrix, wh)[..., None]
+        under = image[top:bottom, left:right]
+        under[:] = np.clip(under * (1 - cover) + warped, 0, 255).astype(np.uint8)
+
+    def _carry(self, image: ImageRGB, gesture: Gesture, pose: Pose) -> None:
+        """Draw the thing under the hand that brings or takes it."""
+        slot = gesture.slot
+        box = self._cells[slot][0]
+        left, top, right, bottom = box
+        if self._carried is None or self._carried[0] != gesture.look_seed:
+            with_thing = self._render_thing(slot, gesture.thing_seed)
+            empty = self._empty[:, top:bottom, left:right]
+            alpha = _difference(with_thing, empty) * self._cells[slot][1]
+            light = with_thing.astype(np.float32) ** 2 * (_CODE_RANGE / 255**2)
+            gain = self._moment.weights_rgb * self._tint * np.float32(self._exposure * 1.2)
+            picture = self._colour(np.einsum("khwc,kc->hwc", light, gain))
+            self._carried = (gesture.look_seed, picture.astype(np.uint8), alpha)
+        _, carried, alpha = self._carried
+        shift_x = round(pose.tip_px[0] - (left + right) / 2)
+        shift_y = round(pose.tip_px[1] - (top + bottom) / 2)
+        x0, y0 = max(left + shift_x, 0), max(top + shift_y, 0)
+        x1, y1 = min(right + shift_x, WIDTH_PX), min(bottom + shift_y, HEIGHT_PX)
+        if x0 >= x1 or y0 >= y1:
+            return
+        part = (
+            slice(y0 - top - shift_y, y1 - top - shift_y),
+            slice(x0 - left - shift_x, x1 - left - shift_x),
+        )
+        cover = alpha[part][..., None]
+        under = image[y0:y1, x0:x1]
+        under[:] = (under * (1 - cover) + carried[part] * cover).astype(np.uint8)
+
+    def _sense(self, image: ImageRGB, sequence: int) -> ImageRGB:
+        """Add the sensor's noise and the marks of its compression."""
+        random = np.random.default_rng((self._seed, 5, sequence))
+        x, y = (int(offset) for offset in random.integers(0, 64, 2))
+        strength = 0.75 + 0.5 * min(self._exposure, 4.0)
+        noise = self._noise[y : y + HEIGHT_PX, x : x + WIDTH_PX]
+        offset = -128 * strength / 10 + random.normal(0, 0.8)
+        image = cv2.addWeighted(image, 1.0, noise, strength / 10, offset)
+        # The order of the channels does not matter to the compression as used here.
+        done, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
+        if not done:
+            raise RuntimeError("OpenCV cannot write JPEG")
+        return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _encode(light: Floats) -> npt.NDArray[np.uint8]:
+    coded = np.sqrt(np.clip(light / _CODE_RANGE, 0, 1)) * 255
+    return np.asarray(np.round(coded), np.uint8)
+
+
+def _cell(polygon_px: Floats) -> tuple[Box, npt.NDArray[np.bool_]]:
+    """Return the pixel box round a slot's region and which of its pixels belong to it."""
+    low = np.floor(polygon_px.min(axis=0)).astype(int) - 1
+    high = np.ceil(polygon_px.max(axis=0)).astype(int) + 1
+    mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
+    cv2.fillConvexPoly(mask, np.round((polygon_px - low - 0.5) * 16).astype(np.int32), 1, 8, 4)
+    mask = cv2.dilate(mask, np.ones((3, 3), np.uint8))
+    return (int(low[0]), int(low[1]), int(high[0]), int(high[1])), mask.astype(bool)
+
+
+def _difference(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> Floats:
+    """Return a soft mask of where a thing is, from a slot with and without it."""
+    apart = np.abs(one.astype(np.int16) - other).max(axis=(0, 3)).astype(np.float32)
+    mask = (apart > 16).astype(np.uint8)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    return np.asarray(cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8), np.float32)
+
+
+def _sensor_noise(seed: int) -> npt.NDArray[np.uint8]:
+    """Return noise round 128, ten times as strong as at full daylight."""
+    random = np.random.default_rng((seed, 6))
+    size = (HEIGHT_PX + 64, WIDTH_PX + 64)
+    grain = random.normal(0, 10, (*size, 1)) + random.normal(0, 9, (*size, 3))
+    soft = cv2.GaussianBlur(grain.astype(np.float32), (0, 0), 0.55) * 1.5
+    return np.asarray(np.clip(soft + 128, 0, 255), np.uint8)
+
+
+def _window(now: Moment, box: Box) -> Floats:
+    """Return how much of the sun passes the window, (height, width, 3) of a pixel box.
+
+    The slanted bars of light wander over the rack in the course of the day.
+    """
+    left, top, right, bottom = box
+    size = 8
+    x = np.arange(left // size, right // size + 2) * size / WIDTH_PX
+    y = np.arange(top // size, bottom // size + 2) * size / HEIGHT_PX
+    along = x[None, :] + 0.35 * y[:, None] - 0.65 + now.window_shift * 0.6
+    pane = np.zeros(along.shape)
+    for middle in (-0.34, 0.0, 0.34):
+        pane = np.maximum(pane, 1 / (1 + np.exp((np.abs(along - middle) - 0.14) / 0.018)))
+    height = 1 / (1 + np.exp((np.abs(y[:, None] - 0.48 - 0.2 * x[None, :] + 0.1) - 0.42) / 0.03))
+    share = (0.28 + 0.72 * pane * height).astype(np.float32)
+    full = cv2.resize(share, None, fx=size, fy=size, interpolation=cv2.INTER_LINEAR)
+    x0, y0 = left % size, top % size
+    cut = full[y0 : y0 + bottom - top, x0 : x0 + right - left]
+    return np.asarray(cv2.merge([cut, cut, cut]), np.float32)
+
+
+def _shade(image: ImageRGB, passer: Passer, now_s: float) -> None:
+    """Darken the picture where the passing person's soft shadow falls."""
+    share = (now_s - passer.start_s) / passer.duration_s
+    middle = -0.4 + 1.8 * (share if passer.from_left else 1 - share)
+    x = np.arange(WIDTH_PX) / WIDTH_PX
+    y = np.arange(0, HEIGHT_PX) / HEIGHT_PX
+    profile = np.exp(-(((x - middle) / passer.width) ** 2))
+    fade = 0.55 + 0.45 * y
+    # Both factors are smooth: one row and one column make the whole shadow.
+    keep = (1 - passer.strength * fade[:, None] * profile[None, :]).astype(np.float32)
+    image[:] = cv2.multiply(image, cv2.merge([keep, keep, keep]), dtype=cv2.CV_8U)
+
+
+def _drop_shadow(image: ImageRGB, alpha: Floats, matrix: Floats, scale: float) -> None:
+    """Darken what lies behind the hand, down and aside."""
+    size = 8
+    small = np.array(matrix, np.float64)
+    small[:, 2] += (18 * scale, 34 * scale)
+    small /= size
+    wh = (WIDTH_PX // size, HEIGHT_PX // size)
+    shadow = cv2.GaussianBlur(cv2.warpAffine(alpha, small, wh, flags=cv2.INTER_AREA), (0, 0), 2.2)
+    if shadow.max() < 0.01:
+        return
+    keep = cv2.resize(1 - 0.42 * shadow, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_LINEAR)
+    image[:] = cv2.multiply(image, cv2.merge([keep, keep, keep]), dtype=cv2.CV_8U)
+
+
+def _bounds(matrix: Floats, shape: tuple[int, ...]) -> Box | None:
+    """Return the part of the picture that a sprite falls on, or None when outside."""
+    height, width = shape[:2]
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]])
+    placed = corners @ matrix[:, :2].T + matrix[:, 2]
+    low = np.floor(placed.min(axis=0)).astype(int).clip(0)
+    high = np.minimum(np.ceil(placed.max(axis=0)).astype(int), (WIDTH_PX, HEIGHT_PX))
+    if (low >= high).any():
+        return None
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
