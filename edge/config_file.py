@@ -42,7 +42,8 @@ from edge.types import (
 from edge.yaml_nodes import Mapping
 
 _DEFAULT_STORAGE = "/var/lib/slotwatch"
-_STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
+# A test holds this to what the cameras can open.
+STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 DEVICE = Setting("device", NAME, "names the MQTT topics; unique per broker", is_required=True)
 SOURCE = Setting(
@@ -316,35 +317,35 @@ def _check_model(files: _Files) -> None:
 
 
 def _source(files: _Files) -> str:
-    """Return the camera's source: a path beside the config made absolute, others as they are."""
+    """Return the camera's source: paths made absolute, everything else as it is."""
     text = files.values.get(SOURCE)
     if text is None:
         return ""
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
-    if scheme:
-        if scheme[1].lower() not in _STREAM_SCHEMES:
-            meant = closest(scheme[1], _STREAM_SCHEMES)
+    scheme, mark, _ = text.partition("://")
+    if mark:
+        if scheme.lower() not in STREAM_SCHEMES:
+            meant = closest(scheme, STREAM_SCHEMES)
             files.refuse(
                 SOURCE,
-                f"{shown(scheme[1] + '://')} is not a kind of stream",
+                f"{shown(scheme + mark)} is not a kind of stream",
                 f"did you mean {meant}://?" if meant else "use rtsp:// or http://",
             )
         return text
-    # A bare number is a local camera's index.
-    if re.fullmatch(r"simulator(\?.*)?|\d{1,3}", text) or Path(text).is_absolute():
+    # Digits alone are the number of a local camera.
+    if text.partition("?")[0] == "simulator" or text.isdecimal():
         return text
     path = files.folder / text
-    if exists(path):
-        return str(path.absolute())
-    meant = closest(text, ("simulator",))
-    files.refuse(
-        SOURCE,
-        f"there is no file or folder {path}",
-        f"did you mean '{meant}'?"
-        if meant
-        else "name a device such as /dev/video0, an address (rtsp://…), a folder or simulator",
-    )
-    return text
+    # A disk or a share may come later; a single bare word is a mistake.
+    if not exists(path) and re.fullmatch(r"[^/.\\]+", text):
+        meant = closest(text, ("simulator",))
+        files.refuse(
+            SOURCE,
+            f"there is no file or folder {path}",
+            f"did you mean '{meant}'?"
+            if meant
+            else "name a device such as /dev/video0, an address (rtsp://…), a folder or simulator",
+        )
+    return str(path.absolute())
 
 
 def _mqtt(values: Values, files: _Files) -> MqttSettings:

@@ -195,8 +195,8 @@ def grid_cells(
 
 
 def _extent(cell: PolygonPx) -> str:
-    width, height = np.ptp(cell, axis=0)
-    return f"{width:.1f}x{height:.1f}"
+    lengths = np.linalg.norm(np.roll(cell, -1, axis=0) - cell, axis=1)
+    return f"{(lengths[0] + lengths[2]) / 2:.1f}x{(lengths[1] + lengths[3]) / 2:.1f}"
 
 
 def _project(unit: npt.NDArray[np.float64], corners: PointsPx) -> npt.NDArray[np.float64]:

@@ -214,7 +214,7 @@ class _Reader:
                     values.lines.get(section, root.line),
                     self.label(setting.name),
                     "missing",
-                    f"add it: {setting.help}",
+                    f"add it: {setting.help.replace('`', '')}",
                 )
             elif setting.default is not None:
                 values.put(setting, setting.kind.convert(Scalar(setting.default, 0)))

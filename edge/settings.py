@@ -19,6 +19,9 @@ from edge.yaml_nodes import LIMIT_BYTES, Mapping, Scalar, Unreadable, read_nodes
 
 __all__ = ["Problem", "SettingsInvalid", "fingerprint_of", "read_settings", "settings_warnings"]
 
+# Of one file: the list also travels as the message of an alert.
+_LIMIT_PROBLEMS = 100
+
 
 def read_settings(config_path: Path) -> Settings:
     """Return everything both files say, all paths absolute.
@@ -86,7 +89,12 @@ def _read_root(data: bytes | None, report: Report, remedy: str) -> Mapping | Non
 
 
 def _in_line_order(report: Report) -> list[Problem]:
-    return sorted(report.problems, key=lambda problem: problem.line)
+    problems = sorted(report.problems, key=lambda problem: problem.line)
+    left_out = len(problems) - _LIMIT_PROBLEMS
+    if left_out <= 0:
+        return problems
+    what = f"{left_out} more problems are not shown"
+    return [*problems[:_LIMIT_PROBLEMS], Problem(report.path, 0, "", what, "mend these first")]
 
 
 def fingerprint_of(config_path: Path) -> str:

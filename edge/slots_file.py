@@ -249,6 +249,8 @@ class _SlotReader:
     slots: list[Slot]
 
     def read_slot(self, entry: Entry) -> None:
+        if not self.has_room(1, entry.line):
+            return
         unfit = name_unfit(entry.key, "a slot's id")
         if unfit:
             self.report.add_unfit(entry.line, entry.key, unfit)
@@ -261,8 +263,6 @@ class _SlotReader:
             )
         else:
             self.lines[entry.key] = entry.line
-        if not self.has_room(1, entry.line):
-            return
         if isinstance(entry.value, Mapping):
             values = read_values(entry.value, SLOT_SETTINGS, (), self.report, owner=entry.key)
         else:

@@ -29,6 +29,8 @@ _UNPRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _LINE_BREAK = re.compile("\r\n|\r|\n")
+# How the parsers mark a scalar without quotes: PyYAML, and libyaml.
+_PLAIN = (None, "")
 # A value that begins with a character YAML gives a meaning of its own.
 _NEEDS_QUOTES = re.compile(r"(?:^|[:\-]\s+)[{\[@`%*&!|>]")
 
@@ -181,7 +183,7 @@ class _Builder:
             self._place(self._anchors.get(str(event.anchor), Scalar("", line)))
         elif isinstance(event, yaml.ScalarEvent):
             self._check_properties(event, line)
-            node = Scalar(event.value, line, is_quoted=event.style is not None)
+            node = Scalar(event.value, line, is_quoted=event.style not in _PLAIN)
             self._remember(event.anchor, node)
             self._place(node)
         elif isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
