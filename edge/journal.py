@@ -296,8 +296,8 @@ class Journal:
 
     def _roll_back(self) -> None:
         # Some errors (a full disk) end the transaction by themselves, others leave it open.
-        if self._connection is not None and self._connection.in_transaction:
-            with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error):
+            if self._connection is not None and self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
     # -- the file ------------------------------------------------------------------------
