@@ -13,6 +13,8 @@ from edge.config_file import CONFIG_SECTIONS, CONFIG_SETTINGS
 from edge.setting_kinds import Setting
 from edge.slots_file import FILE_SETTINGS, GRID_SETTINGS, SLOT_SETTINGS
 
+_OPTIONAL = {section.name for section in CONFIG_SECTIONS if not section.is_required}
+
 
 def settings_reference() -> str:
     """Return every setting of both files as Markdown."""
@@ -47,8 +49,9 @@ def settings_reference() -> str:
 def _table(settings: Sequence[Setting[Any]]) -> str:
     rows = ["| setting | takes | default | what it does |", "|---|---|---|---|"]
     for setting in settings:
+        section = setting.name.rpartition(".")[0]
         if setting.is_required:
-            default = "**required**"
+            default = f"**required** in `{section}`" if section in _OPTIONAL else "**required**"
         elif setting.default is None:
             default = setting.default_words or "none"
         else:

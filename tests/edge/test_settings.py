@@ -1,4 +1,5 @@
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -272,3 +273,14 @@ def test_a_moved_slot_is_another_slot_and_an_untouched_one_is_equal(folder):
     assert after[1] != before[1]
     assert replace(before[1], polygon_px=after[1].polygon_px) == after[1]
     assert isinstance(after[1], Slot)
+
+
+def test_the_repositorys_own_files_are_a_rack_of_64_slots_on_the_simulator(folder):
+    for name in ("config.yaml", "slots.yaml"):
+        shutil.copy(Path(__file__).parents[2] / name, folder / name)
+    (folder / "models").mkdir()
+    (folder / "model").rename(folder / "models" / "default")
+    settings = read_settings(folder / "config.yaml")
+    assert settings.camera.source == "simulator"
+    assert len(settings.slots) == 64
+    assert settings_warnings(settings) == ()
