@@ -14,9 +14,9 @@ FRONT, LEFT, RIGHT, TOP, FLOOR, BACK, WALL = range(7)
 
 # name: colour of the frame, colour of the inside, kind of surface
 FINISHES: tuple[tuple[tuple[int, int, int], tuple[int, int, int], str], ...] = (
+    ((42, 78, 122), (192, 194, 193), "painted"),
     ((196, 200, 202), (172, 177, 180), "painted"),
     ((58, 64, 70), (150, 154, 156), "painted"),
-    ((42, 78, 122), (186, 190, 192), "painted"),
     ((205, 168, 118), (214, 180, 132), "wood"),
     ((38, 39, 42), (52, 54, 58), "painted"),
     ((84, 110, 92), (160, 168, 158), "painted"),
@@ -88,10 +88,11 @@ class Cabinet:
     def _stain(self, view: View, back: Floats, x: Floats, y: Floats, colour: Floats) -> None:
         column = np.clip(np.floor(x).astype(int), 0, view.columns - 1)
         row = np.clip(np.floor(y / view.cell_height).astype(int), 0, view.rows - 1)
+        x, y, row, column = x[back], y[back], row[back], column[back]
         stain = self.stains[row * view.columns + column]
         distance = np.hypot(x - column - stain[:, 0], y / view.cell_height - row - stain[:, 1])
         mark = np.clip(1 - distance / stain[:, 2] + 0.4 * noise_at(x, y, 260), 0, 1) * stain[:, 3]
-        colour[back] *= (1 - mark[back])[:, None]
+        colour[back] *= (1 - mark)[:, None]
 
     def _label(self, view: View, face: Floats, x: Floats, y: Floats, colour: Floats) -> None:
         """Stick a paper label with the slot's id on the bar below each slot."""
@@ -121,7 +122,7 @@ class Cabinet:
 
 
 def build_cabinet(rng: np.random.Generator, seed: int, view: View) -> Cabinet:
-    """Return the rack of a seed; the default seed's is the light grey of most workshops."""
+    """Return the rack of a seed; the default seed's is blue, as many workshops have it."""
     number = 0 if seed == DEFAULT_SEED else int(rng.integers(len(FINISHES)))
     frame, inside, surface = FINISHES[number]
     vary = (

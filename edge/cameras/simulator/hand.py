@@ -117,12 +117,12 @@ def draw_hand(gesture: Gesture, angle: float) -> Sprite:
     parts, colours = [palm], [skin]
     curl = random.uniform(0.3, 0.8)
     for number, (x, length) in enumerate(((-34, 66), (-12, 80), (11, 76), (33, 60))):
-        base = floats([middle + x, TIP_Y + 106, -10])
+        base = floats([middle + x * 0.92, TIP_Y + 118, 6])
         turn = (number - 1.5) * random.uniform(0.05, 0.11)
-        path = _bent(base, length * 1.25, turn, curl)
+        path = _bent(base, length * 1.4, turn, curl)
         parts.append(tube(path, np.linspace(13.5, 10, 12).astype(np.float32), 12))
         colours.append(skin)
-    thumb = _bent(floats([middle - 40, TIP_Y + 168, -6]), 88, -0.62, curl * 0.6)
+    thumb = _bent(floats([middle - 30, TIP_Y + 176, 4]), 98, -0.66, curl * 0.6)
     parts.append(tube(thumb, np.linspace(17, 12, 12).astype(np.float32), 12))
     colours.append(skin)
     down = np.linspace(TIP_Y + 150, SPRITE_WH[1] + 20, 60)

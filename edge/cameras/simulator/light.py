@@ -39,7 +39,7 @@ def _unit(vectors: Floats) -> Floats:
 
 def hang_lights(rng: np.random.Generator) -> Lights:
     """Return the room's light sources."""
-    count = 11
+    count = 8
     k = np.arange(count) + 0.5
     z = 1 - k / count * 0.9  # 0.1..1: the hemisphere in front of the rack
     angle = k * np.pi * (3 - np.sqrt(5)) + rng.uniform(0, 6.28)
@@ -77,8 +77,8 @@ def moment(phase: float, mood: float) -> Moment:
     height = float(np.sin(np.pi * np.clip((phase - 0.22) / 0.56, 0, 1)))
     daylight = _smooth(0.0, 0.5, height)
     clouds = 0.5 + 0.5 * np.sin(phase * 37 + mood * 17) * np.sin(phase * 23 + mood * 5)
-    sun = daylight * (0.3 + 0.7 * (1 - clouds * clouds))
-    warm, neutral = floats([1.0, 0.62, 0.34]), floats([1.0, 0.95, 0.88])
+    sun = daylight * (0.2 + 0.8 * (1 - clouds**3))
+    warm, neutral = floats([1.0, 0.58, 0.28]), floats([1.0, 0.95, 0.88])
     sun_rgb = warm + (neutral - warm) * np.float32(_smooth(0.0, 0.7, height))
     sky = floats([0.86, 0.95, 1.06])
     dusk = floats([0.7, 0.85, 1.25])
@@ -86,14 +86,14 @@ def moment(phase: float, mood: float) -> Moment:
     bulb = floats([1.06, 1.0, 0.84])
     later = _smooth(0.36, 0.64, phase)
     # People switch the lamp on when it gets dark and dim it for the night.
-    lamp = 0.2 + 0.8 * (1 - _smooth(0.25, 0.7, daylight))
+    lamp = 0.06 + 0.94 * (1 - _smooth(0.25, 0.7, daylight))
     if phase < 0.2 or phase > 0.86:
-        lamp *= 0.45
+        lamp *= 0.22
     weights = np.stack(
         [
-            sky_rgb * np.float32(0.07 + 0.62 * daylight) + bulb * np.float32(0.3 * lamp),
-            sun_rgb * np.float32(0.95 * sun * (1 - later)),
-            sun_rgb * np.float32(0.95 * sun * later),
+            sky_rgb * np.float32(0.05 + 0.42 * daylight) + bulb * np.float32(0.3 * lamp),
+            sun_rgb * np.float32(2.6 * sun * (1 - later)),
+            sun_rgb * np.float32(2.6 * sun * later),
             bulb * np.float32(0.75 * lamp),
         ]
     )

@@ -52,6 +52,10 @@ def noise_at(u: Floats, v: Floats, scale: float = 200.0) -> Floats:
     return np.asarray(texture[rows, columns])
 
 
+# OpenCV's hues (0..179), as often as workshops have them: red, orange, yellow, green, blue.
+_HUES = (0, 2, 5, 9, 13, 17, 22, 25, 28, 42, 62, 78, 98, 104, 108, 112, 116, 120, 145, 172)
+
+
 def random_colour(rng: np.random.Generator, near: Floats | None = None) -> Floats:
     """Return the colour of a thing; now and then one close to `near`, its surroundings."""
     if near is not None and rng.random() < 0.12:
@@ -60,11 +64,12 @@ def random_colour(rng: np.random.Generator, near: Floats | None = None) -> Float
     if kind < 0.3:  # black, grey, white: most things of a workshop
         level = rng.choice((0.012, 0.02, 0.05, 0.13, 0.3, 0.55, 0.75)) * rng.uniform(0.8, 1.2)
         return np.asarray(level * rng.uniform(0.95, 1.05, 3), np.float32)
-    hue = rng.choice((0, 4, 14, 24, 28, 55, 78, 98, 104, 112, 118, 140, 170)) + rng.integers(-3, 4)
-    saturation = rng.uniform(0.35, 0.95)
-    hsv = np.array([[[int(hue) % 180, int(255 * saturation), int(rng.uniform(70, 235))]]], np.uint8)
+    hue = rng.choice(_HUES) + rng.integers(-3, 4)
+    saturation = rng.uniform(0.3, 0.85)
+    hsv = np.array([[[int(hue) % 180, int(255 * saturation), int(rng.uniform(60, 215))]]], np.uint8)
     red, green, blue = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
-    return linear(int(red), int(green), int(blue))
+    colour = linear(int(red), int(green), int(blue))
+    return np.asarray(colour * 0.85 + colour.mean() * 0.15, np.float32)
 
 
 def plain(colour: Floats, grain: float = 0.05) -> Pattern:

@@ -101,7 +101,8 @@ def tube(path: Floats, radius: float | Floats, segments: int = 9) -> Floats:
     tangent = np.gradient(path, axis=0)
     tangent[0], tangent[-1] = tangent[1], tangent[-2]
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
-    helper = np.where(np.abs(tangent[:, 1:2]) > 0.9, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
+    # The axis that the path follows least never lies along it.
+    helper = np.eye(3)[np.abs(tangent).mean(axis=0).argmin()]
     side = np.cross(helper, tangent)
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
     other = np.cross(tangent, side)

@@ -6,6 +6,11 @@ are summed anew when the light has changed, and in part when a slot has.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +28,8 @@ LIGHT_STEPS = 240  # per day: the light is summed anew this often
 _CODE_RANGE = 2.6  # linear light that a stored picture can hold; square-root coded in 8 bits
 _WHITE = 0.72  # share of the tone curve's shoulder
 _TILE_WH = (160, 120)
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class Picture:
@@ -40,10 +47,14 @@ class Picture:
         self._tint = floats(random.uniform(0.96, 1.04, 3))
         self._quality = int(random.integers(80, 94))
         self._codes = np.empty((len(LIGHTS), HEIGHT_PX, WIDTH_PX, 3), np.uint8)
-        for top in range(0, HEIGHT_PX, _TILE_WH[1]):
-            for left in range(0, WIDTH_PX, _TILE_WH[0]):
-                box = (left, top, left + _TILE_WH[0], top + _TILE_WH[1])
-                self._codes[:, top : box[3], left : box[2]] = _encode(self._renderer.render(box))
+        boxes = [
+            (left, top, left + _TILE_WH[0], top + _TILE_WH[1])
+            for top in range(0, HEIGHT_PX, _TILE_WH[1])
+            for left in range(0, WIDTH_PX, _TILE_WH[0])
+        ]
+        tiles = _in_parallel(lambda box: _encode(self._renderer.render(box)), boxes)
+        for (left, top, right, bottom), tile in zip(boxes, tiles, strict=True):
+            self._codes[:, top:bottom, left:right] = tile
         self._empty = self._codes.copy()
         slots = view.grid().slots()
         self._cells = [_cell(slot.polygon_px) for slot in slots]
@@ -54,6 +65,7 @@ class Picture:
         self._sum = np.empty((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
         self._noise = _sensor_noise(seed)
         self._sprite: tuple[int, Sprite] | None = None
+        self._lit_hand: tuple[int | None, Floats] | None = None
         self._carried: tuple[int, ImageRGB, Floats] | None = None
 
     def paint(
@@ -63,8 +75,7 @@ class Picture:
         changed = [
             slot for slot, thing in enumerate(situation.things) if thing != self._shown[slot]
         ]
-        for slot in changed:
-            self._fill(slot, situation.things[slot])
+        _in_parallel(lambda slot: self._fill(slot, situation.things[slot]), changed)
         step = int(phase * LIGHT_STEPS)
         if step != self._step:
             self._step = step
@@ -86,9 +97,9 @@ class Picture:
         (left, top, right, bottom), mask = self._cells[slot]
         here = (slice(None), slice(top, bottom), slice(left, right))
         if thing is None:
-            self._codes[here] = self._empty[here]
-            return
-        coded = self._render_thing(slot, thing)
+            coded = self._empty[here]
+        else:
+            coded = self._render_thing(slot, thing)
         np.copyto(self._codes[here], coded, where=mask[None, :, :, None])
 
     def _render_thing(self, slot: int, thing: int) -> npt.NDArray[np.uint8]:
@@ -102,7 +113,7 @@ class Picture:
         """Meter a coarse picture as a camera does, not quite making up for the dark."""
         coarse = self._codes[:, ::16, ::16].astype(np.float32) ** 2 * (_CODE_RANGE / 255**2)
         light = np.einsum("khwc,kc->hwc", coarse, self._moment.weights_rgb)
-        self._exposure = float(0.24 / max(float(light.mean()), 0.02) ** 0.8)
+        self._exposure = float(0.3 / max(float(light.mean()), 0.01) ** 0.68)
 
     def _develop(self, box: Box) -> None:
         """Sum the lights of a pixel box and put the sum through the camera's tone curve."""
@@ -144,13 +155,11 @@ class Picture:
         if self._sprite is None or self._sprite[0] != gesture.look_seed:
             self._sprite = (gesture.look_seed, draw_hand(gesture, pose.angle))
             self._carried = None
+            self._lit_hand = None
         sprite = self._sprite[1]
-        gain = self._tint * np.float32(self._exposure)
-        weights = self._moment.weights_rgb
-        key = weights[1] + weights[2] + weights[3]
-        premultiplied = sprite.room * (weights[0] * gain) * 1.25 + sprite.key * (key * gain)
-        alpha = sprite.alpha[..., None]
-        colour = self._colour(premultiplied / np.maximum(alpha, 1e-3)) * alpha
+        if self._lit_hand is None or self._lit_hand[0] != self._step:
+            self._lit_hand = (self._step, self._light_hand(sprite))
+        colour = self._lit_hand[1]
         matrix = pose.matrix()
         # Corners are edges of pixels; OpenCV's warps count from the centres.
         matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
@@ -168,6 +177,14 @@ class Picture:
         cover = cv2.warpAffine(sprite.alpha, matrix, wh)[..., None]
         under = image[top:bottom, left:right]
         under[:] = np.clip(under * (1 - cover) + warped, 0, 255).astype(np.uint8)
+
+    def _light_hand(self, sprite: Sprite) -> Floats:
+        """Return the hand's display values, weighted by its alpha."""
+        weights = self._moment.weights_rgb * (self._tint * np.float32(self._exposure))
+        key = weights[1] + weights[2] + weights[3]
+        premultiplied = sprite.room * weights[0] * 1.25 + sprite.key * key
+        alpha = sprite.alpha[..., None]
+        return self._colour(premultiplied / np.maximum(alpha, 1e-3)) * alpha
 
     def _carry(self, image: ImageRGB, gesture: Gesture, pose: Pose) -> None:
         """Draw the thing under the hand that brings or takes it."""
@@ -204,12 +221,22 @@ class Picture:
         strength = 0.75 + 0.5 * min(self._exposure, 4.0)
         noise = self._noise[y : y + HEIGHT_PX, x : x + WIDTH_PX]
         offset = -128 * strength / 10 + random.normal(0, 0.8)
+        # The lens is not as sharp as geometry.
+        image = cv2.GaussianBlur(image, (3, 3), 0.55)
         image = cv2.addWeighted(image, 1.0, noise, strength / 10, offset)
         # The order of the channels does not matter to the compression as used here.
         done, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
         if not done:
             raise RuntimeError("OpenCV cannot write JPEG")
         return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _in_parallel(function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    """Return the function of every item; NumPy and OpenCV let other threads run meanwhile."""
+    if len(items) < 3:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
+        return list(workers.map(function, items))
 
 
 def _encode(light: Floats) -> npt.NDArray[np.uint8]:
@@ -239,10 +266,11 @@ def _difference(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> Flo
 def _sensor_noise(seed: int) -> npt.NDArray[np.uint8]:
     """Return noise round 128, ten times as strong as at full daylight."""
     random = np.random.default_rng((seed, 6))
-    size = (HEIGHT_PX + 64, WIDTH_PX + 64)
+    size = (HEIGHT_PX // 3 + 22, WIDTH_PX // 3 + 22)
     grain = random.normal(0, 10, (*size, 1)) + random.normal(0, 9, (*size, 3))
     soft = cv2.GaussianBlur(grain.astype(np.float32), (0, 0), 0.55) * 1.5
-    return np.asarray(np.clip(soft + 128, 0, 255), np.uint8)
+    # Nobody sees noise repeat.
+    return np.tile(np.clip(soft + 128, 0, 255).astype(np.uint8), (3, 3, 1))
 
 
 def _window(now: Moment, box: Box) -> Floats:
@@ -259,7 +287,7 @@ def _window(now: Moment, box: Box) -> Floats:
     for middle in (-0.34, 0.0, 0.34):
         pane = np.maximum(pane, 1 / (1 + np.exp((np.abs(along - middle) - 0.14) / 0.018)))
     height = 1 / (1 + np.exp((np.abs(y[:, None] - 0.48 - 0.2 * x[None, :] + 0.1) - 0.42) / 0.03))
-    share = (0.28 + 0.72 * pane * height).astype(np.float32)
+    share = (0.1 + 0.9 * pane * height).astype(np.float32)
     full = cv2.resize(share, None, fx=size, fy=size, interpolation=cv2.INTER_LINEAR)
     x0, y0 = left % size, top % size
     cut = full[y0 : y0 + bottom - top, x0 : x0 + right - left]

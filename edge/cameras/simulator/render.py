@@ -111,20 +111,19 @@ class Renderer:
         points = front + rays * z[..., None]
         normals = _NORMALS[face]
         px, py = points[..., 0], points[..., 1]
-        edge = np.minimum(
-            np.minimum(np.abs(px - left), np.abs(right - px)),
-            np.minimum(np.abs(py - top), np.abs(bottom - py)),
-        )
         # The second nearest wall makes a corner: dirt gathers there.
-        sides = np.sort(
-            np.stack([px - left, right - px, py - top, bottom - py, (view.depth - z)], axis=-1),
-            axis=-1,
-        )[..., 1]
-        near = np.exp(-np.maximum(sides, 0) / 0.06)
+        nearest = np.minimum(px - left, right - px)
+        second = np.maximum(px - left, right - px)
+        for distance in (py - top, bottom - py, view.depth - z):
+            second = np.minimum(second, np.maximum(nearest, distance))
+            nearest = np.minimum(nearest, distance)
+        near = np.exp(-np.maximum(second, 0) / 0.06)
         # Rounded lips catch the light.
-        beside = (py > top - 0.01) & (py < bottom + 0.01)
-        above = (px > left - 0.01) & (px < right + 0.01)
-        lip = (face == FRONT) & in_grid & (edge < 0.02) & (beside | above)
+        beside = (py > top) & (py < bottom)
+        beside &= np.minimum(np.abs(px - left), np.abs(right - px)) < 0.02
+        above = (px > left) & (px < right)
+        above &= np.minimum(np.abs(py - top), np.abs(bottom - py)) < 0.02
+        lip = (face == FRONT) & in_grid & (beside | above)
         tilt = np.zeros_like(normals)
         tilt[..., 0] = (1.0 * (px < left) - 1.0 * (px > right)) * beside
         tilt[..., 1] = (1.0 * (py < top) - 1.0 * (py > bottom)) * above
@@ -200,75 +199,80 @@ class Renderer:
 
     def _shade(self, surface: _Surface, shadows: list[list[Floats]] | None) -> Floats:
         """Return linear light (lights, ..., 3) that leaves the surface towards the camera."""
-        points, normals = surface.points, surface.normals
         left, top, right, bottom = surface.opening
-        z = points[..., 2]
+        x, y, z = (np.ascontiguousarray(surface.points[..., axis]) for axis in range(3))
+        nx, ny, nz = (np.ascontiguousarray(surface.normals[..., axis]) for axis in range(3))
+        toward = -surface.rays
+        toward /= np.sqrt(np.einsum("...i,...i->...", toward, toward))[..., None]
+        vx, vy, vz = (np.ascontiguousarray(toward[..., axis]) for axis in range(3))
+        head_on = nx * vx + ny * vy + nz * vz
         inside = surface.kind == 1
+        front = surface.kind == 0
         wall = surface.kind == 2
-        view_direction = -surface.rays / np.linalg.norm(surface.rays, axis=-1, keepdims=True)
+        has_wall = bool(wall.any())
         tall = self.view.rows * self.view.cell_height
-        result = np.empty((len(LIGHTS), *points.shape), np.float32)
+        result = np.empty((len(LIGHTS), *surface.points.shape), np.float32)
         # Light that entered the slot is thrown about by its walls.
         bounce = np.where(inside, 0.34 * np.exp(-z / self.view.depth * 0.9), 0.3).astype(np.float32)
         tint = self.cabinet.inside_rgb / max(float(self.cabinet.inside_rgb.max()), 1e-3)
-        glow = bounce[..., None] * (0.35 + 0.65 * self.cabinet.inside_rgb) * (0.5 + 0.5 * tint)
+        glow = (0.35 + 0.65 * self.cabinet.inside_rgb) * (0.5 + 0.5 * tint) * 0.5
         for light, directions in enumerate(self.lights.directions):
             diffuse = np.zeros(z.shape, np.float32)
-            shine = np.zeros(z.shape, np.float32)
             softness = self.lights.softness[light]
-            for number, direction in enumerate(directions):
-                share = float(self.lights.shares[light][number])
-                facing = normals @ direction
-                lift = z / -direction[2]
-                qx, qy = points[..., 0] + direction[0] * lift, points[..., 1] + direction[1] * lift
+            shine: Floats | None = None
+            for number, (dx, dy, dz) in enumerate(directions.tolist()):
+                facing = nx * dx + ny * dy + nz * dz
+                lift = z * (-1 / dz)
+                qx, qy = x + dx * lift, y + dy * lift
                 margin = np.minimum(
                     np.minimum(qx - left, right - qx), np.minimum(qy - top, bottom - qy)
                 )
-                seen = np.clip(0.5 + margin / (0.02 + softness * z), 0, 1)
+                seen = np.clip(margin / (0.02 + softness * z) + 0.5, 0, 1)
                 if shadows is not None:
                     blocked = cv2.remap(
                         shadows[light][number],
                         ((qx - left) * SHADOW_TEXELS - 0.5).astype(np.float32),
                         ((qy - top) * SHADOW_TEXELS - 0.5).astype(np.float32),
                         cv2.INTER_LINEAR,
-                    ).reshape(qx.shape)
-                    seen = seen * (1 - blocked)
-                if wall.any():
+                    )
+                    seen *= 1 - blocked.reshape(qx.shape)
+                if has_wall:
                     casing = np.minimum(
                         np.minimum(qx + CASING, self.view.columns + CASING - qx),
                         np.minimum(qy + CASING, tall + CASING - qy),
                     )
                     seen = np.where(wall, np.clip(0.5 - casing / (0.2 + softness), 0, 1), seen)
-                visible = np.where(surface.kind == 0, 1.0, seen) * (facing > 0)
-                diffuse += share * np.maximum(facing, 0) * visible
-                if light == 0:  # comes from everywhere: no highlights
+                seen[front] = 1
+                diffuse += float(self.lights.shares[light][number]) * np.maximum(facing, 0) * seen
+                # The room's light comes from everywhere: no highlights. Of a soft lamp the
+                # middle stands for the rest.
+                if light == 0 or number != len(directions) // 2:
                     continue
-                half = direction + view_direction
-                half /= np.linalg.norm(half, axis=-1, keepdims=True)
-                angle = np.clip(np.einsum("...i,...i->...", normals, half), 0, 1)
-                shine += share * visible * angle**surface.sharpness * (surface.sharpness + 8) / 60
+                length = np.sqrt(2.002 + 2 * (dx * vx + dy * vy + dz * vz))
+                angle = np.clip((facing + head_on) / length, 1e-3, 1)
+                shine = np.exp(surface.sharpness * np.log(angle)) * seen * (facing > 0)
+                shine *= surface.gloss * (surface.sharpness + 8) / 60
             energy = 1.0 if light in (1, 2) else 1.35
-            body = surface.albedo * (energy * diffuse[..., None] + 0.5 * glow)
-            spark = surface.gloss * shine
-            result[light] = body + spark[..., None] * (
-                (1 - surface.metal)[..., None] + surface.metal[..., None] * surface.albedo
-            )
-        self._reflect(surface, view_direction, result)
+            strength = energy * diffuse[..., None] + bounce[..., None] * glow
+            result[light] = surface.albedo * strength
+            if shine is not None:
+                mirror = (1 - surface.metal)[..., None] + surface.metal[..., None] * surface.albedo
+                result[light] += shine[..., None] * mirror
+        self._reflect(surface, toward, head_on, result)
         # The lamp hangs above, the windows are at the sides: no light is even.
-        down = np.clip(points[..., 1] / tall, -0.2, 1.2)
-        across = np.clip(points[..., 0] / self.view.columns, -0.2, 1.2)
+        down = np.clip(y / tall, -0.2, 1.2)
+        across = np.clip(x / self.view.columns, -0.2, 1.2)
         result[3] *= (1.25 - 0.5 * down)[..., None]
         for light in (1, 2):
             sign = np.sign(self.lights.directions[light][0, 0])
             result[light] *= (1 + 0.25 * sign * (across - 0.5))[..., None]
         return result
 
-    def _reflect(self, surface: _Surface, view_direction: Floats, result: Floats) -> None:
+    def _reflect(self, surface: _Surface, toward: Floats, head_on: Floats, result: Floats) -> None:
         """Add what metal mirrors of the room: a bright band above, a dark floor."""
         if not surface.metal.any():
             return
-        facing = np.einsum("...i,...i->...", surface.normals, view_direction)
-        mirrored = 2 * facing[..., None] * surface.normals - view_direction
+        mirrored = 2 * head_on[..., None] * surface.normals - toward
         up = -mirrored[..., 1]
         band = np.exp(-(((up - 0.45) / 0.16) ** 2)) + 0.35 * np.exp(-(((up + 0.1) / 0.1) ** 2))
         strength = surface.metal * (0.12 + 0.75 * band) * (mirrored[..., 2] < 0.15)

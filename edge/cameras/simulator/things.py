@@ -699,7 +699,7 @@ def put_thing(rng: Random, room: Room) -> list[Part]:
     low, high = corners.min(axis=0), corners.max(axis=0)
     size = high - low
     inside = np.array([room.width, room.height, room.depth], np.float32) * np.float32(0.96)
-    scale = np.float32(min(1.0, float((inside / size).min())))
+    scale = np.float32(min(rng.uniform(1.0, 1.3), float((inside / size).min())))
     slack = inside - size * scale
     where = floats(
         [
