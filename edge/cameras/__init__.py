@@ -115,12 +115,16 @@ def camera_kind(source: str) -> str:
     path = Path(source)
     if source.isdecimal() or source.startswith("/dev/"):
         return "opencv"
+    if not source:
+        raise CameraUnusable(
+            "the source is empty; name a device (/dev/video0), a stream (rtsp://…), a folder"
+        )
+    if not path.exists() and ("*" in source or "%" in source):
+        raise CameraUnusable(f"{source}: is a pattern; name the folder of the pictures instead")
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
         return "folder"
     if path.exists() or path.suffix.lower() in VIDEO_SUFFIXES:
         return "opencv"
-    if "*" in source or "%" in source:
-        raise CameraUnusable(f"{source}: is a pattern; name the folder of the pictures instead")
     if len(path.parts) > 1:
         return "folder"
     raise CameraUnusable(_no_such_source(source))
@@ -143,8 +147,6 @@ def _stream_kind(scheme: str, rest: str, source: str) -> str:
 
 
 def _no_such_source(source: str) -> str:
-    if not source:
-        return "the source is empty; name a device (/dev/video0), a stream (rtsp://…), a folder"
     neighbours = [entry.name for entry in Path().iterdir()]
     close = difflib.get_close_matches(source, ["simulator", *neighbours], 1)
     if not close and source.rstrip("0123456789") == "video":

@@ -9,7 +9,7 @@ HIDDEN = "***"
 
 # Up to the last @: a password may hold an @ or a / that should have been escaped.
 # Also where the scheme was forgotten: `admin:password@10.0.0.5/stream`.
-_CREDENTIALS = re.compile(r"(?<=://)\S*@|^[^\s/:]+:(?!//)\S*@")
+_CREDENTIALS = re.compile(r"(?<=://).*@|^[^\s/:]+:(?!//).*@")
 # `?user=admin&pwd=…`; one or two digits (`channel=1`) are no secret and worth seeing.
 _QUERY_VALUE = re.compile(r"(?<==)(?!\d{1,2}(?:&|$))[^&\s]+")
 # Some cameras take `/user=admin_password=…_channel=1.sdp` as a path.
