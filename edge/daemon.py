@@ -274,7 +274,7 @@ class InferenceThread(threading.Thread):
                 for memory in self._pipeline.memories.values()
                 if memory.reason is not Reason.DISABLED
             )
-        self._health.add_frame(frame.monotonic_s, len(result.readings), cost_s)
+        self._health.add_frame(len(result.readings), cost_s)
         self._judge_pace(cost_s)
         return True
 

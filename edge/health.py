@@ -53,13 +53,15 @@ class Health:
         self._last_frame_s: float | None = None
         self._cpu_before = (time.monotonic(), 0.0)
 
-    def add_frame(self, captured_s: float, slots: int, duration_s: float) -> None:
-        """Take one processed frame: when it was captured (monotonic), its slots, its cost."""
+    def add_frame(self, slots: int, duration_s: float) -> None:
+        """Take that a frame of so many slots was processed just now, and its cost."""
         with self._lock:
-            self._last_frame_s = captured_s
-            self._frames.append((time.monotonic(), slots, duration_s))
+            self._last_frame_s = time.monotonic()
+            self._frames.append((self._last_frame_s, slots, duration_s))
 
-    def report(self, camera_pid: int | None, journal_depth: int | None, restarts: int) -> dict[str, Any]:
+    def report(
+        self, camera_pid: int | None, journal_depth: int | None, restarts: int
+    ) -> dict[str, Any]:
         """Return the payload of P/health."""
         now_s = time.monotonic()
         with self._lock:

@@ -1,0 +1,92 @@
+"""A whole real day that no model was trained on, end to end."""
+
+import csv
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.pklot import DAY, write_files
+from tests.broker import eventually, retained, subscriber
+from tests.daemon import MODEL, REPOSITORY, running_daemon
+
+DATA = REPOSITORY.parent / "shared" / "data" / "03_pklot_ufpr05"
+FRAMES = 132
+PREFIX = "slotwatch/car-park"
+
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason="needs ../shared/data/03_pklot_ufpr05, which is not in the repository"
+)
+
+
+def replay(tmp_path, config):
+    finished = subprocess.run(
+        [
+            *(sys.executable, "-m", "edge", "replay", "--config", config),
+            *("--source", DATA / DAY / "frames", "--labels", DATA / DAY / "labels.csv"),
+            *("--readings", tmp_path / "readings.jsonl", "--events", tmp_path / "events.jsonl"),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        timeout=300,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.timeout(300)
+def test_single_readings_are_right_on_a_day_never_trained_on(tmp_path):
+    printed = replay(tmp_path, write_files(DATA, tmp_path, MODEL))
+    accuracy, area = map(
+        float, re.search(r"p >= 0.5:  balanced accuracy ([\d.]+), AUC ([\d.]+)", printed).groups()
+    )
+    assert accuracy >= 0.97, printed
+    assert area >= 0.995, printed
+    readings = read_lines(tmp_path / "readings.jsonl")
+    with (DATA / DAY / "labels.csv").open() as file:
+        assert len(readings) == len(list(csv.DictReader(file)))
+
+
+@pytest.mark.timeout(300)
+def test_the_daemon_publishes_what_replay_says(tmp_path, broker):
+    config = write_files(DATA, tmp_path, MODEL, mqtt={"host": broker.host, "port": broker.port})
+    settings = json.loads(config.read_text())
+    settings["camera"]["every"] = "50ms"
+    config.write_text(json.dumps(settings))
+    replay(tmp_path, config)
+    expected = [
+        {key: event[key] for key in ("slot", "before", "after", "probability", "at")}
+        for event in read_lines(tmp_path / "events.jsonl")
+    ]
+    assert len(expected) > 200
+    with subscriber(broker, f"{PREFIX}/#") as listener, running_daemon(config) as daemon:
+        eventually(lambda: len(listener.of(f"{PREFIX}/events")) >= len(expected), 200.0, daemon.log)
+        heard = [json.loads(payload) for payload in listener.of(f"{PREFIX}/events")]
+        sequence = [event["seq"] for event in heard]
+        assert sequence == list(range(sequence[0], sequence[0] + len(expected)))
+        assert [{key: event[key] for key in expected[0]} for event in heard] == expected
+
+        # A subscriber that comes late sees the same truth at once.
+        last = {event["slot"]: (event["after"], event["seq"]) for event in heard}
+        found = {
+            topic.rpartition("/")[2]: json.loads(payload)
+            for topic, payload in retained(broker, f"{PREFIX}/slots/+").items()
+        }
+        assert len(found) == 40
+        assert {key: (slot["state"], slot["seq"]) for key, slot in found.items()} == last
+
+        daemon.stop(signal.SIGKILL)
+        eventually(lambda: retained(broker)[f"{PREFIX}/status"] == b"lost", 30.0)
+    with running_daemon(config) as daemon:
+        eventually(lambda: retained(broker)[f"{PREFIX}/status"] == b"online", 30.0, daemon.log)
+        assert daemon.stop() == 0
+        assert retained(broker)[f"{PREFIX}/status"] == b"offline"

@@ -1,0 +1,322 @@
+"""The daemon as it runs on a device: real camera process, real model, real Mosquitto."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.bundle import read_bundle, read_golden
+from tests.broker import eventually, retained, subscriber
+from tests.daemon import MODEL, running_daemon, write_yaml
+
+PREFIX = "slotwatch/bench"
+
+
+@pytest.fixture(scope="module")
+def things():
+    """Crops the shipped model is sure of: (an empty slot, an occupied one)."""
+    golden = read_golden(read_bundle(MODEL))
+    order = np.argsort(golden.probability)
+    return golden.crops_rgb[order[0]], golden.crops_rgb[order[-1]]
+
+
+class Cabinet:
+    """Two slots whose pictures a test drops into a folder, as a camera with FTP upload does."""
+
+    def __init__(self, folder, broker, things):
+        self.pictures = folder / "pictures"
+        self.pictures.mkdir()
+        self.config_path = folder / "config.yaml"
+        self.slots_path = folder / "slots.yaml"
+        self._things = things
+        self._count = 0
+        side = things[0].shape[0]
+        self.frame_wh = (3 * side, side + 20)
+        self.slots = {"A1": [0, 0, side, side], "A2": [2 * side, 0, side, side]}
+        self.config = {
+            "device": "bench",
+            "camera": {"source": "pictures", "every": "50ms", "stall_after": "60s"},
+            "model": str(MODEL),
+            "slots": "slots.yaml",
+            "decision": {"confirm": 2},
+            "mqtt": {"host": broker.host, "port": broker.port},
+            "storage": "state",
+        }
+        self.write()
+
+    def write(self):
+        write_yaml(self.slots_path, {"frame": list(self.frame_wh), "slots": self.slots})
+        write_yaml(self.config_path, self.config)
+
+    def show(self, a1, a2, frames=2):
+        """Have the camera see `a1` and `a2` (occupied or not) for a number of frames."""
+        for _ in range(frames):
+            side = self._things[0].shape[0]
+            image = np.full((side + 20, 3 * side, 3), 90, np.uint8)
+            image[:, side : 2 * side] = 200
+            image[:side, :side] = self._things[a1]
+            image[:side, 2 * side :] = self._things[a2]
+            encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+            # As a careful uploader does: the picture is whole when it gets its name.
+            temporary = self.pictures / "upload.tmp"
+            temporary.write_bytes(encoded.tobytes())
+            temporary.rename(self.pictures / f"{self._count:06d}.png")
+            self._count += 1
+
+
+@pytest.fixture
+def cabinet(tmp_path, broker, things):
+    return Cabinet(tmp_path, broker, things)
+
+
+def states(broker):
+    return {
+        topic.rpartition("/")[2]: json.loads(payload)["state"]
+        for topic, payload in retained(broker, f"{PREFIX}/slots/+").items()
+    }
+
+
+def wait_for(broker, daemon, wanted):
+    eventually(lambda: states(broker) == wanted, 15.0, lambda: f"{states(broker)}\n{daemon.log()}")
+
+
+def events(listener):
+    return [json.loads(payload) for payload in listener.of(f"{PREFIX}/events")]
+
+
+def test_a_change_in_the_picture_reaches_the_subscriber(cabinet, broker):
+    cabinet.show(0, 1)
+    with subscriber(broker) as listener, running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        cabinet.show(1, 1)
+        wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
+        heard = events(listener)
+        assert [(e["slot"], e["before"], e["after"]) for e in heard] == [
+            ("A1", "UNKNOWN", "EMPTY"),
+            ("A2", "UNKNOWN", "OCCUPIED"),
+            ("A1", "EMPTY", "OCCUPIED"),
+        ]
+        first = heard[0]["seq"]
+        assert [e["seq"] for e in heard] == [first, first + 1, first + 2]
+
+
+def test_a_stop_says_offline_and_a_kill_says_lost(cabinet, broker):
+    cabinet.show(0, 1)
+    status = f"{PREFIX}/status"
+    with running_daemon(cabinet.config_path) as daemon:
+        eventually(lambda: retained(broker).get(status) == b"online", what=daemon.log)
+        assert daemon.stop() == 0
+        assert retained(broker)[status] == b"offline"
+    with running_daemon(cabinet.config_path) as daemon:
+        eventually(lambda: retained(broker).get(status) == b"online", what=daemon.log)
+        daemon.stop(signal.SIGKILL)
+        eventually(lambda: retained(broker).get(status) == b"lost", 30.0)
+
+
+def test_the_camera_process_ends_with_a_killed_daemon(cabinet, broker):
+    cabinet.show(0, 1)
+    with running_daemon(cabinet.config_path) as daemon:
+        pid = daemon.camera_pid()
+        daemon.stop(signal.SIGKILL)
+        eventually(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_states_and_the_sequence_survive_a_restart(cabinet, broker):
+    cabinet.show(0, 1)
+    with subscriber(broker) as listener:
+        with running_daemon(cabinet.config_path) as daemon:
+            wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+            daemon.stop(signal.SIGKILL)
+        # A folder is read from its start: the newer pictures alone shall count.
+        shutil.rmtree(cabinet.pictures)
+        cabinet.pictures.mkdir()
+        cabinet.show(1, 1)
+        with running_daemon(cabinet.config_path) as daemon:
+            wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
+        # A consumer that remembers the highest `seq` drops what was sent twice.
+        heard = {e["seq"]: (e["slot"], e["before"], e["after"]) for e in events(listener)}
+        first = min(heard)
+        assert heard == {
+            first: ("A1", "UNKNOWN", "EMPTY"),
+            first + 1: ("A2", "UNKNOWN", "OCCUPIED"),
+            first + 2: ("A1", "EMPTY", "OCCUPIED"),
+        }
+
+
+def test_an_outage_of_the_broker_loses_no_event(cabinet, broker):
+    cabinet.show(0, 1)
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        broker.kill()
+        cabinet.show(1, 1)
+        cabinet.show(0, 0)
+        eventually(lambda: "A2: OCCUPIED -> EMPTY" in daemon.log(), what=daemon.log)
+        broker.start()
+        with subscriber(broker) as listener:
+            wait_for(broker, daemon, {"A1": "EMPTY", "A2": "EMPTY"})
+            # The last event's number stands in the state; those before it came in order.
+            last = json.loads(retained(broker)[f"{PREFIX}/slots/A2"])["seq"]
+            eventually(lambda: events(listener) and events(listener)[-1]["seq"] == last)
+            sequence = [e["seq"] for e in events(listener)]
+            assert sequence == list(range(sequence[0], last + 1))
+
+
+def test_a_valid_edit_takes_effect_within_3_seconds_without_a_restart(cabinet, broker):
+    cabinet.show(0, 1)
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        cabinet.slots["B1"] = cabinet.slots.pop("A1")
+        cabinet.write()
+        start_s = time.monotonic()
+        eventually(lambda: set(states(broker)) == {"A2", "B1"}, 3.0, daemon.log)
+        assert time.monotonic() - start_s < 3.0
+        assert states(broker)["A2"] == "OCCUPIED"  # untouched slots keep their memory
+        cabinet.show(0, 1)
+        wait_for(broker, daemon, {"B1": "EMPTY", "A2": "OCCUPIED"})
+        slots = json.loads(retained(broker)[f"{PREFIX}/info"])["slots"]
+        assert [slot["id"] for slot in slots] == ["A2", "B1"]
+
+
+def test_an_invalid_edit_keeps_the_last_good_settings_and_raises_an_alert(cabinet, broker):
+    cabinet.show(0, 1)
+    alert = f"{PREFIX}/alerts/settings_invalid"
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        good = cabinet.slots_path.read_bytes()
+        cabinet.slots_path.write_bytes(good[: len(good) // 2])  # half-saved
+        payload = eventually(lambda: retained(broker).get(alert), what=daemon.log)
+        assert f"{cabinet.slots_path}:" in json.loads(payload)["message"]
+        cabinet.show(1, 1)
+        wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
+        cabinet.slots_path.write_bytes(good)
+        eventually(lambda: alert not in retained(broker), what=daemon.log)
+
+
+def test_a_moved_region_starts_again_as_unknown(cabinet, broker):
+    cabinet.show(0, 1)
+    with subscriber(broker) as listener, running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        cabinet.slots["A1"] = [2, 2, 100, 100]
+        cabinet.write()
+        wait_for(broker, daemon, {"A1": "UNKNOWN", "A2": "OCCUPIED"})
+        last = events(listener)[-1]
+        assert (last["slot"], last["after"], last["reason"]) == ("A1", "UNKNOWN", "region_changed")
+
+
+def test_another_device_name_moves_every_topic(cabinet, broker):
+    cabinet.show(0, 1)
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        cabinet.config["device"] = "renamed"
+        cabinet.write()
+        eventually(lambda: "slotwatch/renamed/slots/A1" in retained(broker), what=daemon.log)
+        eventually(
+            lambda: not [topic for topic in retained(broker) if topic.startswith(PREFIX + "/")],
+            what=lambda: str(retained(broker)),
+        )
+
+
+def test_a_damaged_new_model_is_refused_and_the_old_one_stays(cabinet, broker, tmp_path):
+    shutil.copytree(MODEL, tmp_path / "model")
+    cabinet.config["model"] = "model"
+    cabinet.write()
+    cabinet.show(0, 1)
+    alert = f"{PREFIX}/alerts/model_rejected"
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        model = tmp_path / "model" / "model.tflite"
+        data = model.read_bytes()
+        model.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        manifest = tmp_path / "model" / "bundle.json"
+        manifest.write_text(manifest.read_text() + "\n")  # a new bundle was copied here
+        payload = eventually(lambda: retained(broker).get(alert), what=daemon.log)
+        assert str(model) in json.loads(payload)["message"]
+        cabinet.show(1, 1)
+        wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
+
+
+def test_a_camera_that_dies_is_started_again(cabinet, broker):
+    cabinet.show(0, 1)
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        os.kill(daemon.camera_pid(), signal.SIGKILL)
+        cabinet.show(1, 1)
+        wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
+
+
+def test_a_camera_that_is_silent_is_lost_and_comes_back(cabinet, broker):
+    cabinet.config["camera"]["stall_after"] = "1s"
+    cabinet.write()
+    cabinet.show(0, 1)
+    alert = f"{PREFIX}/alerts/camera_lost"
+    with running_daemon(cabinet.config_path) as daemon:
+        # No picture after the first two: every slot becomes UNKNOWN, with the reason.
+        eventually(lambda: alert in retained(broker), what=daemon.log)
+        wait_for(broker, daemon, {"A1": "UNKNOWN", "A2": "UNKNOWN"})
+        slot = json.loads(retained(broker)[f"{PREFIX}/slots/A2"])
+        assert (slot["reason"], slot["last_known"]) == ("camera_lost", "OCCUPIED")
+        with subscriber(broker, f"{PREFIX}/slots/A2") as listener:
+            cabinet.show(0, 1, frames=3)
+            eventually(
+                lambda: [p for p in listener.of(f"{PREFIX}/slots/A2") if b'"OCCUPIED","p' in p],
+                what=daemon.log,
+            )
+
+
+def test_a_black_picture_means_unknown_not_empty(cabinet, broker):
+    cabinet.config["decision"] = {"confirm": 2, "unknown_after": "1s"}
+    cabinet.write()
+    cabinet.show(0, 1)
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        black = np.zeros((cabinet.frame_wh[1], cabinet.frame_wh[0], 3), np.uint8)
+        encoded = cv2.imencode(".png", black)[1].tobytes()
+        for index in range(60):
+            (cabinet.pictures / f"9{index:05d}.png").write_bytes(encoded)
+        wait_for(broker, daemon, {"A1": "UNKNOWN", "A2": "UNKNOWN"})
+        found = retained(broker)
+        assert json.loads(found[f"{PREFIX}/slots/A1"])["reason"] == "frame_dark"
+        assert f"{PREFIX}/alerts/frame_dark" in found
+
+
+def test_systemd_hears_ready_watchdog_and_stopping(cabinet, broker, tmp_path):
+    cabinet.show(0, 1)
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(path)
+        listener.settimeout(20)
+        environ = {**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"}
+        heard = []
+        with running_daemon(cabinet.config_path, environ) as daemon:
+            while not {"READY=1", "WATCHDOG=1"} <= set(heard):
+                heard += listener.recv(4096).decode().splitlines()
+            assert heard[0] == "READY=1"
+            daemon.stop()
+            while "STOPPING=1" not in heard:
+                heard += listener.recv(4096).decode().splitlines()
+
+
+def test_settings_that_cannot_be_used_end_with_78(cabinet, broker):
+    cabinet.config["model"] = "nowhere"
+    cabinet.write()
+    with running_daemon(cabinet.config_path) as daemon:
+        assert daemon.process.wait(20) == 78
+        assert daemon.log().count("\n") == 1
+        assert f"{cabinet.config_path}:" in daemon.log()
+        assert "Traceback" not in daemon.log()
+
+
+def test_a_storage_that_cannot_be_written_ends_with_78(cabinet, broker, tmp_path):
+    (tmp_path / "file").write_text("")
+    cabinet.config["storage"] = "file/below"
+    cabinet.write()
+    with running_daemon(cabinet.config_path) as daemon:
+        assert daemon.process.wait(20) == 78
+        assert "set `storage` to a folder this user may write" in daemon.log()
