@@ -37,7 +37,7 @@ BACK_OFF_S = 0.5  # before the first restart; doubles with every failure in a ro
 BACK_OFF_MAX_S = 8.0
 CLOSE_S = 0.5  # a camera that is closed on purpose gets this long to let go of its device
 KILL_S = 1.0  # a killed process is gone by then, unless the kernel's driver itself hangs
-WAITING_S = 5.0  # a recording that still grows says more often than this that it is alive
+WAITING_S = 3.0  # a recording that still grows says more often than this that it is alive
 CHATTER_BYTES = 4096  # of the libraries' newest messages are kept
 
 WORKER_ENVIRONMENT = {

@@ -31,7 +31,7 @@ def _write_video(folder):
 
 # A working source for every entry of CAMERAS: a newcomer adds a line.
 SOURCES = {
-    "simulator": lambda folder: "simulator",
+    "simulator": lambda folder: "simulator?rows=2&columns=2&frames=4",
     "folder": _write_pictures,
     "opencv": _write_video,
 }
