@@ -1,0 +1,335 @@
+"""One connection to a broker, from CONNECT to its end, driven by the sink's own thread.
+
+paho's thread is not used: it reconnects without jitter, and publishing into it from other
+threads means sharing its locks. Its documented interface for foreign event loops is, with
+a client of its own per connection, so that nothing of the one before can linger.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.sinks.outbox import WINDOW, Outbox
+from edge.types import TlsSettings
+
+ONLINE, OFFLINE, LOST = b"online", b"offline", b"lost"  # payloads of P/status
+
+KEEPALIVE_S = 15  # a vanished device is `lost` after one and a half of these
+CONNACK_TIMEOUT_S = 10.0
+WAKE_EVERY_S = 1.0  # keepalives are looked after this often
+
+UNSUPPORTED_PROTOCOL = 0x84
+SESSION_TAKEN_OVER = 0x8E
+# What to do about what a broker may say (MQTT 5 reason codes; paho translates 3.1.1's).
+REMEDIES = {
+    UNSUPPORTED_PROTOCOL: "set mqtt.protocol to auto",
+    0x85: "use another `device` name: the broker does not accept this client id",
+    0x86: "check mqtt.username and mqtt.password_file",
+    0x87: "check mqtt.username, mqtt.password_file and what the broker allows this user",
+    0x8C: "the broker wants another way to log in than user name and password",
+    0x95: "raise the broker's largest packet size",
+    0x9A: "the broker must allow retained messages: states are nothing without them",
+    0x9B: "the broker must allow QoS 1",
+}
+
+log = logging.getLogger(__name__)
+
+
+class Cause(Enum):
+    """Why a connection ended; equal causes in a row are one fault, said once."""
+
+    CLOSING = "the sink is closed"
+    NO_CONNECTION = "the broker cannot be reached, or the connection to it broke"
+    UNKNOWN_HOST = "the host's name is not known"
+    TLS = "no encrypted connection"
+    VERSION = "the broker does not speak this version"
+    UNANSWERED = "there is no CONNACK"
+    REFUSED = "the broker does not let this client in"
+    TAKEN_OVER = "the broker gave the client id to another connection"
+    PROGRAM = "an error of this program"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a connection ended."""
+
+    cause: Cause
+    message: str  # where, what, and what to do
+    up_for_s: float | None = None  # since the broker accepted it; None: it never did
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where the broker is, and who we are there."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None
+    password: str | None
+    tls: TlsSettings | None
+
+    @property
+    def address(self) -> str:
+        """Host and port, for people."""
+        return f"{self.host}:{self.port}"
+
+
+class Farewell:
+    """Set by the thread that closes the sink, watched by the connection's thread."""
+
+    def __init__(self) -> None:
+        self.is_asked = threading.Event()
+        self.offline_by_s = 0.0  # monotonic: from here on `offline` comes before what is left
+        self.end_by_s = 0.0  # and here the connection is cut
+
+    def ask(self, timeout_s: float) -> None:
+        """Ask for the end, to be reached within the timeout."""
+        now_s = time.monotonic()
+        self.offline_by_s = now_s + 0.5 * timeout_s
+        self.end_by_s = now_s + 0.9 * timeout_s
+        self.is_asked.set()
+
+
+class Connection:
+    """Sends what the outbox holds, for as long as the connection lasts.
+
+    `wake` is a readable socket that gets a byte when the outbox has news; `on_up` is
+    called about once a second while the broker has accepted, with the seconds since then.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        protocol: MQTTProtocolVersion,
+        status_topic: str,
+        outbox: Outbox,
+        farewell: Farewell,
+        wake: socket.socket,
+        on_up: Callable[[float], None],
+    ) -> None:
+        self._access = access
+        self._status_topic = status_topic
+        self._outbox = outbox
+        self._farewell = farewell
+        self._wake = wake
+        self._on_up = on_up
+        self._up_since_s: float | None = None
+        self._is_answered = False  # by a CONNACK, of whatever content
+        self._reason = "connection closed"  # of the refusal or the end, in the broker's words
+        self._reason_code = 0
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=access.client_id,
+            protocol=protocol,
+            reconnect_on_failure=False,
+        )
+        self._client.max_inflight_messages_set(0)  # the outbox holds the window
+        self._client.will_set(status_topic, LOST, qos=1, retain=True)
+        if access.username is not None:
+            self._client.username_pw_set(access.username, access.password)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+
+    def run(self) -> Ending:
+        """Connect, exchange packets, and return how it ended."""
+        try:
+            if self._access.tls is not None:
+                self._client.tls_set_context(tls_context(self._access.tls))
+            self._client.connect(self._access.host, self._access.port, KEEPALIVE_S)
+        except (OSError, ValueError) as error:
+            return self._explain_no_connection(error)
+        try:
+            is_farewell = self._serve()
+        finally:
+            # Whatever ended it: without a DISCONNECT packet the broker publishes the will.
+            if (connection := self._client.socket()) is not None:
+                connection.close()
+        return Ending(Cause.CLOSING, "closed") if is_farewell else self._explain_end()
+
+    def _serve(self) -> bool:
+        """Exchange packets; return True when it ended because the sink is closed."""
+        answer_by_s = time.monotonic() + CONNACK_TIMEOUT_S
+        has_said_offline = False
+        while (connection := self._client.socket()) is not None:
+            now_s = time.monotonic()
+            if self._up_since_s is not None:
+                self._on_up(now_s - self._up_since_s)
+                self._send(now_s)
+            elif now_s >= answer_by_s:
+                self._reason = f"no answer for {CONNACK_TIMEOUT_S:g} s"
+                return False
+            if self._farewell.is_asked.is_set():
+                if self._up_since_s is None:
+                    return True
+                if now_s >= self._farewell.end_by_s:
+                    log.warning("MQTT: stopped without the broker's answer; it will say `lost`")
+                    return True
+                is_time = self._outbox.is_idle() or now_s >= self._farewell.offline_by_s
+                if is_time and not has_said_offline:
+                    has_said_offline = True
+                    self._outbox.keep(self._status_topic, OFFLINE)
+                    continue
+                if has_said_offline and self._outbox.is_settled(self._status_topic):
+                    self._client.disconnect()
+                    return True
+            self._exchange(connection)
+            self._outbox.commit(time.monotonic())
+        return self._farewell.is_asked.is_set()
+
+    def _send(self, now_s: float) -> None:
+        while (message := self._outbox.next(now_s)) is not None:
+            info = self._client.publish(message.topic, message.payload, 1, message.is_retained)
+            if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return  # The connection just ended; the next one sends everything again.
+            self._outbox.sent(info.mid, message)
+
+    def _exchange(self, connection: Any) -> None:
+        """Wait for the socket, or for news from other threads, and let paho do its part."""
+        is_buffered = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
+        readable, writable, _ = select.select(
+            [connection, self._wake],
+            [connection] if self._client.want_write() else [],
+            [],
+            0.0 if is_buffered else WAKE_EVERY_S,
+        )
+        if self._wake in readable:
+            with suppress(BlockingIOError):
+                self._wake.recv(4096)
+        if connection in readable or is_buffered:
+            self._client.loop_read()
+        if connection in writable:
+            self._client.loop_write()
+        self._client.loop_misc()
+
+    # -- what paho reports ---------------------------------------------------------------
+
+    def _on_connect(
+        self,
+        _client: paho.Client,
+        _userdata: Any,
+        _flags: paho.ConnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        self._is_answered = True
+        if reason_code.is_failure:
+            self._reason, self._reason_code = str(reason_code), reason_code.value
+            return
+        self._up_since_s = time.monotonic()
+        self._outbox.begin(ONLINE, getattr(properties, "ReceiveMaximum", WINDOW))
+
+    def _on_disconnect(
+        self,
+        _client: paho.Client,
+        _userdata: Any,
+        flags: paho.DisconnectFlags,
+        reason_code: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if self._up_since_s is not None:  # else the refusal has already said why
+            self._reason = str(reason_code)
+            if flags.is_disconnect_packet_from_server:
+                self._reason_code = reason_code.value
+
+    def _on_publish(
+        self,
+        _client: paho.Client,
+        _userdata: Any,
+        mid: int,
+        reason_code: ReasonCode,
+        _properties: Properties,
+    ) -> None:
+        # A PUBACK with a reason from 0x80 on means that the broker does not have it.
+        refusal = str(reason_code) if reason_code.is_failure else None
+        self._outbox.settle(mid, refusal, time.monotonic())
+
+    # -- what a technician is told -------------------------------------------------------
+
+    def _explain_no_connection(self, error: Exception) -> Ending:
+        where = f"no connection to {self._access.address}"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return Ending(
+                Cause.TLS,
+                f"{where}: the broker's certificate is not accepted "
+                f"({error.verify_message}); check mqtt.host and mqtt.tls.ca",
+            )
+        if isinstance(error, ssl.SSLError):
+            return Ending(Cause.TLS, f"{where}: {error}; check mqtt.port and mqtt.tls")
+        if isinstance(error, socket.gaierror):
+            return Ending(
+                Cause.UNKNOWN_HOST,
+                f"{where}: the name is not known; check mqtt.host and the network",
+            )
+        return Ending(
+            Cause.NO_CONNECTION,
+            f"{where} ({error}); check mqtt.host and mqtt.port, and that the broker runs",
+        )
+
+    def _explain_end(self) -> Ending:
+        address, client_id = self._access.address, self._access.client_id
+        remedy = REMEDIES.get(self._reason_code, "it is tried again")
+        if self._up_since_s is not None:
+            up_for_s = time.monotonic() - self._up_since_s
+            if self._reason_code == SESSION_TAKEN_OVER:
+                return Ending(
+                    Cause.TAKEN_OVER, taken_over(f"{address} says so", client_id), up_for_s
+                )
+            return Ending(
+                Cause.NO_CONNECTION,
+                f"connection to {address} lost ({self._reason}); {remedy}",
+                up_for_s,
+            )
+        if not self._is_answered:
+            return Ending(
+                Cause.UNANSWERED,
+                f"{address} does not answer as a broker ({self._reason}); "
+                "check mqtt.port, mqtt.tls and mqtt.protocol",
+            )
+        user = (
+            "without a user name"
+            if self._access.username is None
+            else (f"as user {self._access.username!r}")
+        )
+        is_version = self._reason_code == UNSUPPORTED_PROTOCOL
+        return Ending(
+            Cause.VERSION if is_version else Cause.REFUSED,
+            f"{address} refuses {client_id} {user} ({self._reason}); {remedy}",
+        )
+
+
+def taken_over(evidence: str, client_id: str) -> str:
+    """Return what to say when two clients push each other off the broker."""
+    return (
+        f"another device connects as {client_id} and pushes this one off the broker "
+        f"({evidence}); give each its own `device` name"
+    )
+
+
+def tls_context(tls: TlsSettings) -> ssl.SSLContext:
+    """Return a context that trusts this CA alone; made anew, it uses renewed files.
+
+    Raises:
+        OSError: a file is missing or is not what it should be.
+    """
+    context = ssl.create_default_context(cafile=tls.ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls.certificate is not None:
+        context.load_cert_chain(tls.certificate, tls.key)
+    return context
