@@ -58,7 +58,9 @@ class Report:
 
     def add(self, line: int, setting: str, what: str, remedy: str) -> None:
         """Record a problem."""
-        self.problems.append(Problem(self.path, line, plain(setting), what, remedy))
+        self.problems.append(
+            Problem(self.path, line, plain(setting), _printable(what), _printable(remedy))
+        )
 
     def add_unfit(self, line: int, setting: str, unfit: Unfit) -> None:
         """Record a value that does not fit."""
@@ -69,6 +71,11 @@ def plain(text: str) -> str:
     """Return the text fit for one line of a terminal: short, nothing unprintable in it."""
     if len(text) > _SHOWN_CHARACTERS:
         text = text[: _SHOWN_CHARACTERS - 1] + "…"
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    # What a file holds must not steer the terminal that shows it.
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 

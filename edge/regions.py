@@ -6,6 +6,7 @@ and the frame's own edges belong to the frame.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -62,14 +63,19 @@ def _outside(
     room = limit - start
     what = f"the region ends at {letter}={start + length:g}, {outside}"
     if room < SMALLEST_SIDE_PX:
-        remedy = f"make {letter} at most {max(0, limit - length):g}"
+        remedy = f"make {letter} at most {_rounded_down(max(0, limit - length))}"
     else:
-        remedy = f"make its {side} at most {room:g}"
+        remedy = f"make its {side} at most {_rounded_down(room)}"
     # Two opposite corners written as four numbers look like a region that is too large.
     right, bottom = xywh[2], xywh[3]
     if xywh[0] < right <= frame_wh[0] and xywh[1] < bottom <= frame_wh[1]:
         remedy += " (the four numbers are x, y, width, height)"
     return Unfit(what, remedy)
+
+
+def _rounded_down(length_px: float) -> str:
+    """Return a length that still fits when it is copied from the message."""
+    return f"{math.floor(length_px * 100) / 100:g}"
 
 
 def quadrilateral_region(
@@ -177,21 +183,19 @@ def grid_cells(
     for corner, (right, bottom) in enumerate(((0, 0), (1, 0), (1, 1), (0, 1))):
         unit[:, :, corner, 0] = across[None, :, right]
         unit[:, :, corner, 1] = down[:, None, bottom]
-    cells = _project(unit, corners.astype(np.float64))
-    # Rounding must not carry a cell over the outline it was cut from.
-    inside = cells.clip(corners.min(axis=0), corners.max(axis=0)).astype(np.float32)
+    cells = _project(unit, corners.astype(np.float64)).astype(np.float32)
     for row in range(rows):
         for column in range(columns):
-            unfit = _shape_problem(inside[row, column].astype(np.float64))
+            unfit = _shape_problem(cells[row, column].astype(np.float64))
             if unfit:
                 problem = Unfit(
                     f"the cell in row {row + 1}, column {column + 1} is too small "
-                    f"({_extent(inside[row, column])} px)",
+                    f"({_extent(cells[row, column])} px)",
                     f"use fewer rows or columns, or a smaller gap: a cell needs "
                     f"{SMALLEST_SIDE_PX}x{SMALLEST_SIDE_PX} px",
                 )
-                return inside, [problem]
-    return inside, []
+                return cells, [problem]
+    return cells, []
 
 
 def _extent(cell: PolygonPx) -> str:

@@ -208,7 +208,7 @@ class _Reader:
             section = setting.name.rpartition(".")[0]
             is_expected = (
                 not section or section in values.lines or self.sections[section].is_required
-            ) and section not in values.off
+            )
             if setting.is_required and is_expected:
                 self.report.add(
                     values.lines.get(section, root.line),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edge.problems import Report, Unfit, shown
+from edge.problems import Report, Unfit, plain, shown
 from edge.regions import grid_cells, quadrilateral_region, rectangle_region
 from edge.setting_kinds import (
     NAME_PATTERN,
@@ -211,7 +211,6 @@ class SlotsFile:
 
     frame_wh: tuple[int, int] | None
     slots: tuple[Slot, ...]
-    lines: dict[str, int]  # of each slot's id
 
 
 def read_slots(
@@ -233,10 +232,10 @@ def read_slots(
     has_none = not (slots and slots.entries) and not (grid and grid.items)
     if has_none and SLOTS.name not in values.lines and GRID.name not in values.lines:
         report.add(root.line, "slots", "the file names no slots", "add 'slots:' or 'grid:'")
-    elif has_none and (slots or grid):
+    elif has_none and (slots is not None or grid is not None):
         line = values.lines.get(SLOTS.name) or values.lines[GRID.name]
         report.add(line, "slots", "the file names no slots", f"add one: A1: {_RECTANGLE_EXAMPLE}")
-    return SlotsFile(frame_wh, tuple(reader.slots), reader.lines)
+    return SlotsFile(frame_wh, tuple(reader.slots))
 
 
 @dataclass(frozen=True)
@@ -287,7 +286,9 @@ class _SlotReader:
         values = Values()
         try:
             if isinstance(entry.value, Scalar) and entry.value.is_missing:
-                raise Unfit("no region is given", f"write one: {entry.key}: {_RECTANGLE_EXAMPLE}")
+                raise Unfit(
+                    "no region is given", f"write one: {plain(entry.key)}: {_RECTANGLE_EXAMPLE}"
+                )
             values.put(REGION, REGION.kind.convert(entry.value))
         except Unfit as unfit:
             self.report.add_unfit(entry.line, entry.key, unfit)

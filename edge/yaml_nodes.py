@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from edge.problems import shown
+from edge.problems import plain, shown
 
 LIMIT_BYTES = 1 << 20
 _LIMIT_DEPTH = 12
@@ -178,7 +178,9 @@ class _Builder:
                 )
         elif isinstance(event, yaml.AliasEvent):
             self._refuse(
-                line, f"an alias (*{event.anchor})", "write the value out where it is needed"
+                line,
+                f"an alias (*{plain(str(event.anchor))})",
+                "write the value out where it is needed",
             )
             self._place(self._anchors.get(str(event.anchor), Scalar("", line)))
         elif isinstance(event, yaml.ScalarEvent):
@@ -213,10 +215,12 @@ class _Builder:
 
     def _check_properties(self, event: Any, line: int) -> None:
         if event.anchor is not None:
-            self._refuse(line, f"an anchor (&{event.anchor})", "delete it and write values out")
+            self._refuse(
+                line, f"an anchor (&{plain(event.anchor)})", "delete it and write values out"
+            )
         if event.tag is not None:
             self._refuse(
-                line, f"a tag ({event.tag})", "delete it; every setting knows its own kind"
+                line, f"a tag ({plain(event.tag)})", "delete it; every setting knows its own kind"
             )
 
     def _remember(self, anchor: str | None, node: Node) -> None:

@@ -15,24 +15,25 @@ def messages(problems):
     return [str(problem) for problem in problems]
 
 
-@pytest.mark.parametrize("xywh", [(0, 0, 1280, 720), (1272, 712, 8, 8), (10.5, 10.25, 8.5, 9)])
+@pytest.mark.parametrize("xywh", [(0, 0, 1280, 720), (1272, 712, 8, 8), (0.5, 4.1, 8.5, 715.9)])
 def test_a_rectangle_may_touch_the_frames_edges(xywh):
     polygon, problems = rectangle_region(xywh, FRAME)
     x, y, width, height = xywh
     assert problems == []
     assert polygon.dtype == np.float32
-    assert polygon.tolist() == [
-        [x, y],
-        [x + width, y],
-        [x + width, y + height],
-        [x, y + height],
-    ]
+    corners = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]]
+    np.testing.assert_array_equal(polygon, np.array(corners, np.float32))
+    plan_crop(Slot("A1", polygon), 96, FRAME)
 
 
 RECTANGLES = [
     (
         (1260, 90, 40, 158),
         ["the region ends at x=1300, outside the 1280x720 frame; make its width at most 20"],
+    ),
+    (
+        (1260.33333, 90, 40, 158),
+        ["the region ends at x=1300.33, outside the 1280x720 frame; make its width at most 19.66"],
     ),
     (
         (10, 700, 40, 40),

@@ -169,12 +169,17 @@ def test_all_problems_of_both_files_come_at_once_in_order(folder):
         "frame: [1280, 720]\ngrid: 5\nslots:\n  A1: [1260, 90, 40, 158]\n"
     )
     config = SMALLEST.replace("cabinet-a", "a b").replace("simulator}", "simulater, every: 1}")
+    config = config.replace("model: model", "model: models") + "web: {listen: 8080}\n"
     assert problems_of(folder, config) == [
         "config.yaml:1: device: 'a b' is not a name for topics: only letters A-Z a-z, digits, - "
         "and _ may be used; write it like a-b",
         "config.yaml:2: camera.every: '1' has no unit; write 1s, 1ms or 1min",
         f"config.yaml:2: camera.source: there is no file or folder {folder}/simulater; did you "
         "mean 'simulator'?",
+        f"config.yaml:3: model: there is no model folder {folder}/models; name a folder that "
+        "holds bundle.json",
+        "config.yaml:5: web.listen: '8080' is not host:port; write 127.0.0.1:8080 for this "
+        "machine alone, 0.0.0.0:8080 for every network",
         "slots.yaml:2: grid: expected a list of blocks, not '5'; begin each block with "
         "'- corners: …'",
         "slots.yaml:4: A1: the region ends at x=1300, outside the 1280x720 frame; make its width "

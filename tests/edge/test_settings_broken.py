@@ -148,6 +148,15 @@ BROKEN = {
         ),
         slots=("G{row}-{column}", "G{row}"),
     ),
+    "two blocks with the same ids": Broken(
+        (
+            "slots.yaml:10: grid[2].ids: slot 'G1-1' is listed twice (first on line 9); change "
+            "the pattern, or delete the other one",
+        ),
+        slots_bytes=SLOTS.encode()
+        + b"  - {corners: [[0, 300], [300, 300], [300, 700], [0, 700]], rows: 1, columns: 1, "
+        b'ids: "G{row}-{column}"}\n',
+    ),
     "pattern without quotes": Broken(
         (
             "slots.yaml:9: a value begins with a character that means something else in YAML; put "
@@ -254,8 +263,8 @@ BROKEN = {
     ),
     "a Python object": Broken(
         (
-            "config.yaml:1: a tag (tag:yaml.org,2002:python/object/apply:os.system) is not allowed "
-            "here; delete it; every setting knows its own kind",
+            "config.yaml:1: a tag (tag:yaml.org,2002:python/object/apply:o…) is not allowed here; "
+            "delete it; every setting knows its own kind",
             "config.yaml:1: device: expected one value, not a list; write it like cabinet-a",
         ),
         config=("cabinet-a", "!!python/object/apply:os.system [reboot]"),
@@ -377,6 +386,13 @@ BROKEN = {
         ),
         config=("0.6", "0.3"),
     ),
+    "equal thresholds": Broken(
+        (
+            "config.yaml:8: decision.occupied_at: 0.4 is not above decision.empty_at 0.4; make it "
+            "larger than 0.4",
+        ),
+        config=("0.6", "0.4"),
+    ),
     "threshold against a default": Broken(
         (
             "config.yaml:8: decision.empty_at: 0.7 is not below decision.occupied_at 0.6; make it "
@@ -409,6 +425,15 @@ BROKEN = {
             "config.yaml:1: device: missing; add it: names the MQTT topics; unique per broker",
         ),
         config=("device:", '"\\e[2Jdevice":'),
+    ),
+    "escape sequences in a slot's id": Broken(
+        (
+            "slots.yaml:3: A\\x1b[2J: 'A\\x1b[2J' is not a slot's id: only letters A-Z a-z, "
+            "digits, - and _ may be used; write it like A-2J",
+            "slots.yaml:3: A\\x1b[2J: no region is given; write one: A\\x1b[2J: "
+            "[120, 80, 210, 160]",
+        ),
+        slots=("A1: [120, 80, 210, 160]", '"A\\e[2J":'),
     ),
 }
 
