@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from edge.__main__ import main
 from edge.settings import SettingsInvalid, read_settings
 
 CONFIG = """\
@@ -438,25 +439,39 @@ BROKEN = {
 }
 
 
+def write_files(folder, broken):
+    (folder / "model").mkdir()
+    (folder / "model" / "bundle.json").write_text("{}")
+    config = CONFIG.replace(*broken.config, 1).encode()
+    slots = SLOTS.replace(*broken.slots, 1).encode()
+    if broken.config_bytes is not None:
+        config = broken.config_bytes
+    if broken.slots_bytes is not None:
+        slots = broken.slots_bytes
+    (folder / "config.yaml").write_bytes(config)
+    (folder / "slots.yaml").write_bytes(slots)
+    for path in broken.removed:
+        (folder / path).unlink()
+    return folder / "config.yaml"
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_file_names_file_line_setting_and_remedy(tmp_path, name):
     broken = BROKEN[name]
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "bundle.json").write_text("{}")
-    config = CONFIG.replace(*broken.config, 1).encode()
-    slots = SLOTS.replace(*broken.slots, 1).encode()
-    (tmp_path / "config.yaml").write_bytes(
-        config if broken.config_bytes is None else broken.config_bytes
-    )
-    (tmp_path / "slots.yaml").write_bytes(
-        slots if broken.slots_bytes is None else broken.slots_bytes
-    )
-    for path in broken.removed:
-        (tmp_path / path).unlink()
     with pytest.raises(SettingsInvalid) as caught:
-        read_settings(tmp_path / "config.yaml")
+        read_settings(write_files(tmp_path, broken))
     lines = [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
     assert lines == [problem.replace("{folder}", str(tmp_path)) for problem in broken.problems]
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_check_command_prints_every_problem_and_ends_with_78(tmp_path, capsys, name):
+    broken = BROKEN[name]
+    config_path = write_files(tmp_path, broken)
+    assert main(["check", "--no-camera", "--config", str(config_path)]) == 78
+    printed = capsys.readouterr().err.splitlines()
+    for problem in broken.problems:
+        assert f"{tmp_path}/{problem}".replace("{folder}", str(tmp_path)) in printed
 
 
 def test_the_files_are_fine_before_they_are_broken(tmp_path):
