@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         messages = stack.enter_context(_subscribed(broker.host, broker.port))
         daemon = stack.enter_context(_daemon(config, folder / "daemon.log"))
         demo = _Demo(
-            Simulation(seed=arguments.seed),
+            Simulation(arguments.seed, render=False),
             Truth(folder / "truth.jsonl"),
             f"simulated cabinet, {broker.kind} on {broker.host}:{broker.port}",
             f"mosquitto_sub -h {broker.host} -p {broker.port} -v -t '{PREFIX}/#'      Ctrl-C ends",
@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write_files(folder: Path, seed: int, model: Path, port: int) -> Path:
     """Write the two files a technician would, for the simulated cabinet."""
-    grid = Simulation(seed=seed).grid
+    grid = Simulation(seed, render=False).grid()
     slots = {
         "frame": list(grid.frame_wh),
         "grid": [
@@ -220,7 +220,7 @@ class _Demo:
     GRACE_S = 4.0
 
     def __init__(self, simulation: Simulation, truth: Truth, title: str, hint: str) -> None:
-        self._rows = _rows([slot.id for slot in simulation.slots()], simulation.grid.columns)
+        self._rows = _rows([slot.id for slot in simulation.slots()], simulation.grid().columns)
         self._truth = truth
         self._title = title
         self._hint = hint

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 from edge.cameras import CameraUnusable
 from edge.cameras.simulator.simulation import Simulation
 
 SCHEME = "simulator"
+# The one option that is no number: a file that gets the truth of each frame as it is read,
+# one JSON object {"sequence", "truth": {slot: state}} per line. The demo compares with it.
+TRUTH = "truth"
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,24 @@ def read_options(source: str) -> dict[str, float]:
     values = {name: option.default for name, option in OPTIONS.items()}
     given = set()
     for name, text in parse_qsl(query, keep_blank_values=True):
+        if name == TRUTH:
+            continue
         if name not in OPTIONS:
-            near = difflib.get_close_matches(name, OPTIONS, n=1)
-            advice = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(OPTIONS)}"
+            names = [*OPTIONS, TRUTH]
+            near = difflib.get_close_matches(name, names, n=1)
+            advice = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(names)}"
             raise CameraUnusable(f"camera.source: the simulator has no option '{name}'; {advice}")
         if name in given:
             raise CameraUnusable(f"camera.source: option '{name}' is given twice; remove one")
         given.add(name)
         values[name] = _number(name, text)
     return values
+
+
+def truth_path(source: str) -> Path | None:
+    """Return the file that the truth of each frame goes to, where the source names one."""
+    text = dict(parse_qsl(source.partition("?")[2])).get(TRUTH)
+    return Path(text) if text else None
 
 
 def _number(name: str, text: str) -> float:
