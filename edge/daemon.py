@@ -49,8 +49,8 @@ log = logging.getLogger(__name__)
 SCHEMA_VERSION = 1  # of the MQTT payloads
 HEALTH_EVERY_S = 30.0
 LOOK_AT_FILES_EVERY_S = 1.0
-# While no slot has a state yet, frames are read this fast: a fresh start shows the truth
-# within moments instead of after `confirm` x `every`.
+# The first frames of a cabinet that nothing is known of are read this fast: a fresh start
+# shows the truth within moments instead of after `confirm` x `every`.
 SETTLE_EVERY_S = 0.2
 LOST_CAMERA_DEADLINE_S = 10.0  # a camera that is lost gets at least this long to come back
 PROCESSING_DEADLINE_S = 20.0  # one frame of 1024 slots at the 100 ms budget never comes near
@@ -165,6 +165,7 @@ class InferenceThread(threading.Thread):
         self._back_by_s = time.monotonic() + PROCESSING_DEADLINE_S
         self._settings = assignment.settings
         self._waiting_since_s: float | None = None
+        self._is_fresh = False
         self._frames_since_start = 0
         self._slow_frames = 0
         self._frame_alert: str | None = None
@@ -230,8 +231,7 @@ class InferenceThread(threading.Thread):
 
     def _pace_s(self) -> float:
         every_s = self._settings.camera.every_s
-        # Enough frames for a first confirmation, two spare ones for doubtful readings.
-        if self._is_settling and self._frames_since_start < self._settings.decision.confirm + 2:
+        if self._is_fresh and self._frames_since_start < self._settings.decision.confirm:
             return min(every_s, SETTLE_EVERY_S)
         return every_s
 
@@ -268,12 +268,6 @@ class InferenceThread(threading.Thread):
         self._publish(result)
         cost_s = time.perf_counter() - start_s
         self._frames_since_start += 1
-        if self._frames_since_start % 16 == 0 or self._is_settling:
-            self._is_settling = all(
-                memory.reason in (Reason.STARTING, Reason.LOW_CONFIDENCE)
-                for memory in self._pipeline.memories.values()
-                if memory.reason is not Reason.DISABLED
-            )
         self._health.add_frame(len(result.readings), cost_s)
         self._judge_pace(cost_s)
         return True
@@ -373,7 +367,7 @@ class InferenceThread(threading.Thread):
         self._sinks.each(lambda sink: sink.info(device_info(assignment)))
         for slot in settings.slots:
             self._tell_slot(slot.id)
-        self._is_settling = not memories
+        self._is_fresh = not memories
         self._frames_since_start = 0
 
     def _forget(self, slot_id: str) -> None:

@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     warnings = [*map(str, settings_warnings(settings)), *_check_broker(settings)]
     for warning in warnings:
         print(f"warning  {warning}")
-    for problem in problems:
-        print(f"problem  {problem}", file=sys.stderr)
+    for text in problems:
+        print(f"problem  {text}", file=sys.stderr)
     return 78 if problems else 0
 
 

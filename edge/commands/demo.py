@@ -161,7 +161,7 @@ def _subscribed(host: str, port: int) -> Iterator[queue.SimpleQueue[Message]]:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
     client.on_connect = lambda client, *_: client.subscribe(f"{PREFIX}/#", qos=1)
     client.on_message = lambda _client, _data, message: messages.put(
-        (message.topic, message.payload)
+        (message.topic, bytes(message.payload))
     )
     client.connect(host, port)
     client.loop_start()
