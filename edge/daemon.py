@@ -12,6 +12,7 @@ or hangs, the process ends or stops feeding the watchdog, and systemd starts it 
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 SCHEMA_VERSION = 1  # of the MQTT payloads
 HEALTH_EVERY_S = 30.0
 LOOK_AT_FILES_EVERY_S = 1.0
+RETRY_INVALID_EVERY_S = 5.0
 # The first frames of a cabinet that nothing is known of are read this fast: a fresh start
 # shows the truth within moments instead of after `confirm` x `every`.
 SETTLE_EVERY_S = 0.2
@@ -496,6 +498,7 @@ class _Watch:
         self._daemon = daemon
         self._settings = settings
         self._seen = self._look()
+        self._retry_s = math.inf  # when files that are invalid are read again
         camera = CameraProcess(settings.camera)
         camera.start()  # It starts while the model loads.
         try:
@@ -580,12 +583,15 @@ class _Watch:
     def _look_at_files(self) -> bool:
         """Take a valid edit over; return True when the connections must be built anew."""
         seen = self._look()
-        if seen == self._seen:
+        if seen == self._seen and time.monotonic() < self._retry_s:
             return False
         self._seen = seen
+        self._retry_s = math.inf
         try:
             settings = read_settings(self._daemon._config_path)
         except SettingsInvalid as error:
+            # What is missing may be another file, a certificate say: look again.
+            self._retry_s = time.monotonic() + RETRY_INVALID_EVERY_S
             first, *others = error.problems
             more = f" (and {len(others)} more)" if others else ""
             self._alerts.begin("settings_invalid", f"{first}{more}", cause="files")

@@ -35,10 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{count} problem{'s' if count > 1 else ''} to mend", file=sys.stderr)
         return 78
     print(f"ok       {settings.config_path}, {settings.slots_path}: {len(settings.slots)} slots")
-    problems = [*_check_model(settings)]
+    problems, input_size_px = _check_model(settings)
     if not arguments.no_camera:
         problems += _check_camera(settings)
-    warnings = [*map(str, settings_warnings(settings)), *_check_broker(settings)]
+    warnings = [*settings_warnings(settings, input_size_px), *_check_broker(settings)]
     for warning in warnings:
         print(f"warning  {warning}")
     for text in problems:
@@ -46,13 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 78 if problems else 0
 
 
-def _check_model(settings: Settings) -> list[str]:
+def _check_model(settings: Settings) -> tuple[list[str], int | None]:
+    """Return the problems, and the model's input size when there are none."""
     try:
         classifier = open_classifier(read_bundle(settings.model))
     except ConfigurationError as error:
-        return [str(error)]
+        return [str(error)], None
     print(f"ok       {settings.model}: '{classifier.bundle.name}' on {classifier.runtime}")
-    return []
+    return [], classifier.bundle.input_size_px
 
 
 def _check_camera(settings: Settings) -> list[str]:
