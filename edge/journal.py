@@ -44,6 +44,7 @@ CREATE TABLE slots (
 );
 """
 _EVENT = "seq, slot, before, after, probability, reason, at"
+_PARTS = ("", "-wal", "-shm")  # of one database
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "free space on this disk",
@@ -359,7 +360,7 @@ class Journal:
     def _move_aside(self, path: Path, cause: sqlite3.Error) -> None:
         stamp = self._clock().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         aside = path.with_name(f"{path.name}.corrupt-{stamp}")
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in _PARTS:
             part = path.with_name(path.name + suffix)
             if part.exists():
                 part.rename(aside.with_name(aside.name + suffix))
@@ -370,9 +371,10 @@ class Journal:
             cause,
             aside.name,
         )
-        older = sorted(path.parent.glob(f"{path.name}.corrupt-*"), reverse=True)
-        for name in older[3 * KEEP_CORRUPT :]:  # each up to three files: itself, -wal, -shm
-            name.unlink(missing_ok=True)
+        kept = sorted(path.parent.glob(f"{path.name}.corrupt-*Z"), reverse=True)
+        for old in kept[KEEP_CORRUPT:]:
+            for suffix in _PARTS:
+                old.with_name(old.name + suffix).unlink(missing_ok=True)
 
 
 class _Damaged(sqlite3.DatabaseError):
