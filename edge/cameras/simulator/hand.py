@@ -147,19 +147,6 @@ def _raster(parts: list[Floats], colours: list[Floats], angle: float, sleeve: Fl
     quads = np.concatenate(parts)
     colour = np.repeat(np.array(colours), [len(part) for part in parts], axis=0)
     normals = normals_of(quads)
-    # Blobs and tubes are built for y up; here y runs down: make every face look outward.
-    centres = quads.mean(axis=1)
-    middles = np.repeat(
-        np.array([part.reshape(-1, 3).mean(axis=0) for part in parts]),
-        [len(part) for part in parts],
-        axis=0,
-    )
-    radial = centres - middles
-    for number, part in enumerate(parts):
-        mine = slice(sum(map(len, parts[:number])), sum(map(len, parts[: number + 1])))
-        if (np.einsum("ij,ij->i", normals[mine], radial[mine]) > 0).mean() < 0.5:
-            normals[mine] *= -1
-        del part
     seen = normals[:, 2] < 0.05
     quads, normals, colour = quads[seen], normals[seen], colour[seen]
     order = np.argsort(-quads[..., 2].mean(axis=1))

@@ -28,6 +28,8 @@ LIGHT_STEPS = 240  # per day: the light is summed anew this often
 _CODE_RANGE = 2.6  # linear light that a stored picture can hold; square-root coded in 8 bits
 _WHITE = 0.72  # share of the tone curve's shoulder
 _TILE_WH = (160, 120)
+_ATTEMPTS = 6  # to find a thing that can be seen
+_VISIBLE_SHARE = 0.05  # of a slot's picture that a thing changes at least
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -96,18 +98,22 @@ class Picture:
         self._shown[slot] = thing
         (left, top, right, bottom), mask = self._cells[slot]
         here = (slice(None), slice(top, bottom), slice(left, right))
-        if thing is None:
-            coded = self._empty[here]
-        else:
-            coded = self._render_thing(slot, thing)
+        coded = self._empty[here] if thing is None else self._render_thing(slot, thing)
         np.copyto(self._codes[here], coded, where=mask[None, :, :, None])
 
     def _render_thing(self, slot: int, thing: int) -> npt.NDArray[np.uint8]:
         row, column = divmod(slot, self._view.columns)
         left, top, right, bottom = self._view.opening(row, column)
         room = Room(right - left, bottom - top, self._view.depth, self._cabinet.inside_rgb)
-        parts = tuple(put_thing(np.random.default_rng((self._seed, 4, thing)), room))
-        return _encode(self._renderer.render(self._cells[slot][0], row, column, parts))
+        box, mask = self._cells[slot]
+        empty = self._empty[:, box[1] : box[3], box[0] : box[2]]
+        for attempt in range(_ATTEMPTS):
+            random = np.random.default_rng((self._seed, 4, thing, attempt))
+            coded = _encode(self._renderer.render(box, row, column, tuple(put_thing(random, room))))
+            # Seen from below, a flat thing on a high shelf would be there but not to be seen.
+            if (_difference(coded, empty) * mask).sum() > _VISIBLE_SHARE * mask.sum():
+                break
+        return coded
 
     def _expose(self) -> None:
         """Meter a coarse picture as a camera does, not quite making up for the dark."""

@@ -687,12 +687,12 @@ THINGS: dict[str, Callable[[Random, Room], list[Part]]] = {
 }
 
 
-def put_thing(rng: Random, room: Room) -> list[Part]:
+def put_thing(rng: Random, room: Room, kind: str | None = None) -> list[Part]:
     """Return a thing as it stands in a slot: turned, scaled to fit, moved aside.
 
-    Its origin is the middle of the slot's floor.
+    Its origin is the middle of the slot's floor; without a kind it is any of `THINGS`.
     """
-    kind = list(THINGS)[int(rng.integers(len(THINGS)))]
+    kind = kind or list(THINGS)[int(rng.integers(len(THINGS)))]
     turn = rotation(float(rng.normal(0, 0.35)) if rng.random() < 0.75 else rng.uniform(-1.3, 1.3))
     parts = [part.moved(turn, _at(0, 0)) for part in THINGS[kind](rng, room)]
     corners = np.concatenate([part.placed_quads().reshape(-1, 3) for part in parts])
