@@ -322,12 +322,9 @@ def test_a_password_is_nowhere_to_be_seen(open_process, caplog):
     source = "rtsp://admin:Geheim-7@127.0.0.1:9/stream?token=abc123"
     camera = open_process(source)
     camera.start()
-    shown = subprocess.run(
-        ["ps", "-ww", "-o", "args=", "-p", str(camera.pid)],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    arguments = Path(f"/proc/{camera.pid}/cmdline")
+    wait_until(arguments.read_text)  # Empty until the kernel has set up the new program.
+    shown = arguments.read_text()
     environment = Path(f"/proc/{camera.pid}/environ").read_text()
     with caplog.at_level(logging.DEBUG), pytest.raises(CameraError) as caught:
         camera.next_frame(START_S)
