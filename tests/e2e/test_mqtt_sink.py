@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from edge.health import Health
 from edge.journal import Journal
 from edge.sinks.mqtt import MqttSink
 from edge.types import (
@@ -134,6 +135,31 @@ def test_late_subscriber_sees_the_truth_at_once(
     assert (slot["state"], slot["probability"], slot["seq"]) == ("OCCUPIED", 0.97, seq)
 
 
+def test_everything_a_subscriber_hears_fits_the_schemas(
+    broker: Mosquitto, journal: Journal, prefix: Prefix
+) -> None:
+    with subscriber(broker, f"{prefix}/#") as listener:
+        with running(broker, journal, prefix) as sink:
+            eventually(has_heard_online(listener, prefix))
+            for reason in Reason:
+                sink.slot("A2", SlotMemory(State.UNKNOWN, reason, utc_now()))
+            change(sink, journal)
+            change(sink, journal, at=utc_now() - timedelta(days=1))
+            for alert_id in ALERT_IDS:
+                sink.alert(Alert(alert_id, "what is wrong; what to do", utc_now()))
+                sink.end_alert(alert_id)
+            sink.health(Health().report(None, journal.depth(), 0))
+            sink.forget_slot("A2")
+        eventually(lambda: listener.heard[-1].payload == b"offline")
+        wrong = {
+            message: found
+            for message in listener.heard
+            if (found := problems_of(message.topic, message.payload))
+        }
+    assert wrong == {}
+    assert len(listener.heard) > 20
+
+
 def test_online_comes_after_every_state(
     broker: Mosquitto, journal: Journal, prefix: Prefix
 ) -> None:
@@ -225,6 +251,7 @@ def test_stop_sends_the_last_events_before_offline(
 
 PUBLISHER = """
 import sys, time
+from edge.health import Health
 from edge.journal import Journal
 from edge.sinks.mqtt import MqttSink
 from edge.types import SlotMemory
