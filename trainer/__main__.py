@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge.types import ConfigurationError, SlotwatchError
 from trainer.metrics import figures
+from trainer.quiet import native_output_silenced
 from trainer.recipe import find_recipe
 from trainer.recipes import RECIPES
 from trainer.report import Report
@@ -88,7 +89,8 @@ def run(arguments: argparse.Namespace) -> str:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
-        from trainer.train import train_bundle
+        with native_output_silenced():
+            from trainer.train import train_bundle
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"the trainer's packages are not installed ({error.name} is missing); "

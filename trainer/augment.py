@@ -16,6 +16,9 @@ from edge.types import ImageRGB
 
 Random = np.random.Generator
 Mask = npt.NDArray[np.float32]  # (size, size), 0..1
+Light = npt.NDArray[np.float32]  # (size, size, 3), 0..1, beyond 1 where it will be clipped
+
+DARKEST = 0.07  # mean of a crop that may still be taken for a label
 
 
 def augment(crop_rgb: ImageRGB, random: Random, neighbour_rgb: ImageRGB | None = None) -> ImageRGB:
@@ -26,12 +29,11 @@ def augment(crop_rgb: ImageRGB, random: Random, neighbour_rgb: ImageRGB | None =
     picture_rgb = crop_rgb
     if neighbour_rgb is not None and random.random() < 0.2:
         picture_rgb = lean_in(picture_rgb, neighbour_rgb, random)
-    picture_rgb = move(picture_rgb, random)
-    light = picture_rgb.astype(np.float32) / 255
-    if random.random() < 0.5:
+    light: Light = np.divide(move(picture_rgb, random), 255, dtype=np.float32)
+    if random.random() < 0.6:
         for _ in range(random.integers(1, 3)):
             light = cast_shadow(light, random)
-    if random.random() < 0.8:
+    if random.random() < 0.75:
         light = relight(light, random)
     if random.random() < 0.1:
         light = cover_edge(light, random)
@@ -79,19 +81,24 @@ def lean_in(crop_rgb: ImageRGB, neighbour_rgb: ImageRGB, random: Random) -> Imag
     return np.ascontiguousarray(np.rot90(turned, -turns))
 
 
-def cast_shadow(light: npt.NDArray[np.float32], random: Random) -> npt.NDArray[np.float32]:
-    """Darken a part of float RGB 0..1, slightly bluish, as the sky fills shadows with blue."""
+def cast_shadow(light: Light, random: Random) -> Light:
+    """Part the crop into sun and shadow.
+
+    Shadows are slightly bluish, as the sky fills them. Either the shadow is darker than
+    the crop was, or, where the crop was taken under clouds, the sunny part is brighter.
+    """
     size_px = len(light)
     mask = SHADOWS[int(random.integers(len(SHADOWS)))](size_px, random)
-    softness = random.uniform(0.3, 4.0) * size_px / 128
-    mask = cv2.GaussianBlur(mask, (0, 0), softness)
+    mask = cv2.GaussianBlur(mask, (0, 0), random.uniform(0.3, 4.0) * size_px / 128)
     if random.random() < 0.5:
         mask = 1 - mask
+    bluish = np.array([-1, 0, 1], np.float32) * np.float32(random.uniform(0, 0.1))
     depth = random.uniform(0.25, 0.75)
-    tint = np.array([1.0, 1.0, 1.0], np.float32) + random.uniform(0, 0.12) * np.array(
-        [-1, 0, 1], np.float32
-    )
-    factor = 1 - mask[:, :, None] * (1 - depth * tint)
+    # How much of the contrast goes into the sunny part: 0 none, 1 all.
+    sunny_share = random.choice([0.0, random.uniform(0.3, 1.0)])
+    sun = np.float32(depth**-sunny_share) * (1 - bluish / 2)
+    shadow = np.float32(depth ** (1 - sunny_share)) * (1 + bluish)
+    factor = sun + mask[:, :, None] * (shadow - sun)
     return np.asarray(light * factor, dtype=np.float32)
 
 
@@ -99,7 +106,7 @@ def _edge_shadow(size_px: int, random: Random) -> Mask:
     """A roof or a wall: everything on one side of a line."""
     y, x = np.mgrid[0:size_px, 0:size_px].astype(np.float32) / size_px - 0.5
     angle, offset = random.uniform(0, 2 * np.pi), random.uniform(-0.4, 0.4)
-    return (x * np.cos(angle) + y * np.sin(angle) > offset).astype(np.float32)
+    return np.asarray(x * np.cos(angle) + y * np.sin(angle) > offset, np.float32)
 
 
 def _stripe_shadow(size_px: int, random: Random) -> Mask:
@@ -108,10 +115,9 @@ def _stripe_shadow(size_px: int, random: Random) -> Mask:
     angle, phase = random.uniform(0, 2 * np.pi), random.uniform(0, 1)
     across = x * np.cos(angle) + y * np.sin(angle)
     if random.random() < 0.5:
-        return (np.abs(across - phase + 0.5) < random.uniform(0.02, 0.15)).astype(np.float32)
-    return ((across * random.uniform(2, 6) + phase) % 1 < random.uniform(0.2, 0.6)).astype(
-        np.float32
-    )
+        return np.asarray(np.abs(across - phase + 0.5) < random.uniform(0.02, 0.15), np.float32)
+    cycles = across * random.uniform(2, 6) + phase
+    return np.asarray(cycles % 1 < random.uniform(0.2, 0.6), np.float32)
 
 
 def _foliage_shadow(size_px: int, random: Random) -> Mask:
@@ -122,7 +128,7 @@ def _foliage_shadow(size_px: int, random: Random) -> Mask:
         fine = random.random((cells * 3, cells * 3)).astype(np.float32)
         noise = cv2.resize(noise, (cells * 3, cells * 3), interpolation=cv2.INTER_CUBIC) + fine / 2
     field = cv2.resize(noise, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
-    return (field > np.quantile(field, random.uniform(0.3, 0.7))).astype(np.float32)
+    return np.asarray(field > np.quantile(field, random.uniform(0.3, 0.7)), np.float32)
 
 
 def _outline_shadow(size_px: int, random: Random) -> Mask:
@@ -145,25 +151,28 @@ SHADOWS: tuple[Callable[[int, Random], Mask], ...] = (
 )
 
 
-def relight(light: npt.NDArray[np.float32], random: Random) -> npt.NDArray[np.float32]:
+def relight(light: Light, random: Random) -> Light:
     """Change exposure, contrast, gamma, colour temperature, saturation; now and then dusk."""
-    gain = np.exp(random.normal(0, 0.3))
-    if random.random() < 0.08:
-        gain *= random.uniform(0.12, 0.5)
-    warmth = random.normal(0, 0.12)
-    gains = gain * np.exp(np.array([warmth, random.normal(0, 0.04), -warmth]))
+    gain = np.exp(random.normal(0.05, 0.3))
+    if random.random() < 0.06:
+        gain *= random.uniform(0.2, 0.6)
+    # Darker than this is garbage, which has another answer.
+    gain = max(gain, DARKEST / max(float(light.mean()), 1e-3))
+    warmth = random.normal(0, 0.1)
+    gains = gain * np.exp(np.array([warmth, random.normal(0, 0.03), -warmth]))
     light = light * gains.astype(np.float32)
     grey = light.mean(axis=2, keepdims=True)
-    light = grey + (light - grey) * np.float32(random.uniform(0.3, 1.4))
+    light = grey + (light - grey) * np.float32(random.uniform(0.4, 1.4))
     middle = light.mean()
     light = middle + (light - middle) * np.float32(np.exp(random.normal(0, 0.2)))
-    if random.random() < 0.2:
+    if random.random() < 0.15:
         # Haze, or a lamp in the lens.
         light = light + np.float32(random.uniform(0, 0.25)) * (1 - light)
-    return np.asarray(light.clip(0, 1) ** np.exp(random.normal(0, 0.25)), dtype=np.float32)
+    gamma = np.exp(random.normal(0, 0.2))
+    return np.asarray(cv2.pow(light.clip(0, 1), gamma), dtype=np.float32)
 
 
-def cover_edge(light: npt.NDArray[np.float32], random: Random) -> npt.NDArray[np.float32]:
+def cover_edge(light: Light, random: Random) -> Light:
     """Lay a plain patch over one edge or corner, at most a sixth of the crop."""
     size_px = len(light)
     mask = np.zeros((size_px, size_px), np.float32)
@@ -185,7 +194,7 @@ def cover_edge(light: npt.NDArray[np.float32], random: Random) -> npt.NDArray[np
     return np.asarray(light * (1 - mask) + colour * mask, dtype=np.float32)
 
 
-def worsen(light: npt.NDArray[np.float32], random: Random) -> npt.NDArray[np.float32]:
+def worsen(light: Light, random: Random) -> Light:
     """Blur, smear and add noise as cheap cameras do."""
     size_px = len(light)
     choice = random.random()
@@ -252,7 +261,7 @@ def cloth(size_px: int, random: Random) -> ImageRGB:
     colour = skin if random.random() < 0.5 else random.uniform(20, 230, 3)
     weave = random.normal(0, random.uniform(1, 5), (size_px, size_px, 1))
     picture = colour * (0.55 + 0.6 * shade[:, :, None]) + weave
-    return picture.clip(0, 255).astype(np.uint8)
+    return np.asarray(picture.clip(0, 255), dtype=np.uint8)
 
 
 GARBAGE: dict[str, Callable[[int, Random], ImageRGB]] = {

@@ -85,23 +85,31 @@ def read_dataset(folders: Sequence[Path], size_px: int) -> Dataset:
     Raises:
         DataError: a folder holds none of these, index.csv is malformed, or a label is missing.
     """
+    return read_crops([sample for folder in folders for sample in list_samples(folder)], size_px)
+
+
+def read_crops(listed: Sequence[Sample], size_px: int) -> Dataset:
+    """Return the listed samples with their pictures; unreadable and tiny ones are set aside.
+
+    Raises:
+        DataError: no picture with one of the labels can be read.
+    """
     samples: list[Sample] = []
     crops: list[npt.NDArray[np.uint8]] = []
     set_aside: list[SetAside] = []
-    for folder in folders:
-        for sample in list_samples(folder):
-            picture_rgb = _read_picture(sample.file)
-            if isinstance(picture_rgb, str):
-                set_aside.append(SetAside(sample.file, picture_rgb))
-            else:
-                samples.append(sample)
-                crops.append(crop_whole(picture_rgb, size_px))
-    counts = Counter(s.is_occupied for s in samples)
+    for sample in listed:
+        picture_rgb = _read_picture(sample.file)
+        if isinstance(picture_rgb, str):
+            set_aside.append(SetAside(sample.file, picture_rgb))
+        else:
+            samples.append(sample)
+            crops.append(crop_whole(picture_rgb, size_px))
     for word, is_occupied in LABEL_WORDS.items():
-        if not counts[is_occupied]:
+        if not any(sample.is_occupied == is_occupied for sample in samples):
+            first = f", the first {set_aside[0].file}: {set_aside[0].reason}" if set_aside else ""
             raise DataError(
-                f"{', '.join(map(str, folders))}: no readable picture is labelled {word.upper()}"
-                f" ({len(set_aside)} files were set aside); training needs both labels"
+                f"no readable picture is labelled {word.upper()} ({len(set_aside)} files were "
+                f"set aside{first}); training and evaluation need both labels"
             )
     return Dataset(tuple(samples), np.stack(crops), tuple(set_aside))
 
@@ -148,7 +156,7 @@ def list_samples(folder: Path) -> list[Sample]:
             ]
     raise DataError(
         f"{folder}: holds neither {INDEX_FILE} nor the folders 'empty' and 'occupied' "
-        "(nor a 'train' folder with them); see docs/train.md for the layout"
+        "(nor a 'train' folder with them); see docs/training.md for the layout"
     )
 
 
@@ -336,4 +344,4 @@ def balanced_weights(
             for s in samples
         ]
     )
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum(), dtype=np.float64)

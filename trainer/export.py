@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,8 @@ from trainer.augment import GARBAGE, augment
 from trainer.dataset import Crops, Dataset
 from trainer.drawn import drawn_crop
 from trainer.fit import Network
+from trainer.quiet import native_output_silenced
 from trainer.recipe import Recipe
-
-log = logging.getLogger(__name__)
 
 GOLDEN_PER_LABEL = 8
 # Runtimes round differently in the last bits of 53 layers; a wrong kernel is off by far more.
@@ -62,7 +61,10 @@ def quantize(network: Network, representative_rgb: Crops) -> bytes:
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.uint8
-    return bytes(converter.convert())
+    with native_output_silenced(), warnings.catch_warnings():
+        # The statistics come from the representative crops; the check does not know of them.
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
+        return bytes(converter.convert())
 
 
 def representative_crops(train: Dataset, recipe: Recipe) -> Crops:

@@ -101,13 +101,17 @@ def fit(
 
 def pooled_features(backbone: Any, crops_rgb: Crops, batch_size: int = 64) -> Floats:
     """Return the mean of the feature map of each crop, shape (count, features)."""
-    pooled = tf.function(lambda batch: tf.reduce_mean(backbone(batch, training=False), axis=(1, 2)))
     return np.concatenate(
         [
-            pooled(tf.constant(crops_rgb[start : start + batch_size], tf.float32)).numpy()
+            _pooled(backbone, tf.constant(crops_rgb[start : start + batch_size], tf.float32))
             for start in range(0, len(crops_rgb), batch_size)
         ]
     )
+
+
+@tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+def _pooled(backbone: Any, batch: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(backbone(batch, training=False), axis=(1, 2))
 
 
 def _augmented(crops_rgb: Crops, seed: int) -> Crops:
@@ -178,7 +182,7 @@ def _watched_crops(holdout: Dataset, recipe: Recipe) -> tuple[Crops, Floats, Flo
         [holdout.crops_rgb, _augmented(holdout.crops_rgb, recipe.seed * 1000 + 999)]
     )
     weights = balanced_weights(holdout.samples, recipe.source_weights)
-    return crops_rgb, np.tile(holdout.labels, 2), np.tile(weights, 2).astype(np.float32) / 2
+    return crops_rgb, np.tile(holdout.labels, 2), np.tile(weights / 2, 2).astype(np.float32)
 
 
 def _loss(network: Network, watch: tuple[Crops, Floats, Floats]) -> float:
@@ -247,7 +251,7 @@ def _fine_tune(
     )
     averages = [tf.Variable(v.value, trainable=False) for v in model.trainable_variables]
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]
     def learn(crops: tf.Tensor, targets: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = model(crops, training=True)[:, 0]

@@ -258,6 +258,8 @@ def _plots(part: Scored, report: Report) -> str:
     )
     calibration.set(title="Calibration", xlabel="probability said", ylabel="share OCCUPIED")
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    figure.savefig(
+        buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    )
     svg = buffer.getvalue()
     return svg[svg.index("<svg") :].replace("<svg ", '<svg style="max-width:100%" ', 1)

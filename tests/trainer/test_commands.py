@@ -1,0 +1,93 @@
+"""The trainer's command line: exit status and words for people."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge.types import ConfigurationError, ImageRGB
+from trainer.__main__ import main
+from trainer.drawn import drawn_crop
+from trainer.recipe import Recipe
+
+pytestmark = pytest.mark.trainer
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "{tmp}/nowhere"], "nowhere: no such folder; give the folder"),
+        (["--data", "{tmp}"], "holds neither index.csv nor the folders 'empty' and 'occupied'"),
+        (
+            ["--data", "{tmp}", "--recipe", "shiped"],
+            "--recipe shiped: no such recipe; choose one of head_only, shipped",
+        ),
+        (["--data", "{tmp}", "--weights", "{tmp}/w.h5"], "w.h5: no such file"),
+    ],
+)
+def test_what_a_user_got_wrong_ends_with_78_and_a_word_about_it(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    drawn_folders: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    filled = [argument.format(tmp=tmp_path) for argument in arguments]
+    if "--weights" in filled:
+        drawn_folders(tmp_path)
+    assert main(["train", *filled, "--out", str(tmp_path / "out")]) == 78
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_crops_that_cannot_be_split_end_with_78(
+    tmp_path: Path,
+    tiny_recipe: Recipe,
+    save_picture: Callable[[Path, ImageRGB], None],
+) -> None:
+    from trainer.train import train_bundle
+
+    for is_occupied, name in enumerate(("EMPTY", "OCCUPIED")):
+        save_picture(tmp_path / name / "a__c__s__t.png", drawn_crop(32, bool(is_occupied), 1))
+    with pytest.raises(ConfigurationError, match="leave the holdout split without both labels"):
+        train_bundle([tmp_path], tmp_path / "out", tiny_recipe, None, tmp_path, is_pretrained=False)
+
+
+def test_help_comes_at_once_without_tensorflow() -> None:
+    code = (
+        "import sys; from trainer.__main__ import build_parser; build_parser().format_help(); "
+        "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.slow
+def test_evaluate_writes_a_report_of_the_shipped_file(
+    tmp_path: Path,
+    tiny_bundle: Path,
+    drawn_folders: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    drawn_folders(tmp_path / "data")
+    arguments = ["evaluate", "--bundle", str(tiny_bundle), "--data", str(tmp_path / "data")]
+    assert main([*arguments, "--out", str(tmp_path / "report"), "--no-pictures"]) == 0
+    assert "all crops: 32 crops, balanced accuracy" in capsys.readouterr().out
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "Written without pictures" in page
+    assert "data:image" not in page
+
+
+def test_evaluating_what_is_no_bundle_ends_with_78(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["evaluate", "--bundle", str(tmp_path), "--data", str(tmp_path)]
+    assert main([*arguments, "--out", str(tmp_path / "report")]) == 78
+    assert "bundle.json: missing; copy the whole folder the trainer wrote" in (
+        capsys.readouterr().err
+    )

@@ -1,0 +1,217 @@
+"""Labelled crops are found in every layout, and groups are never torn apart."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.preprocess import crop_whole
+from edge.types import ImageRGB
+from trainer.dataset import (
+    DataError,
+    Sample,
+    balanced_weights,
+    day_of,
+    group_samples,
+    list_samples,
+    read_dataset,
+    split_groups,
+)
+from trainer.drawn import drawn_crop
+
+pytestmark = pytest.mark.trainer
+
+Save = Callable[[Path, ImageRGB], None]
+
+
+def sample(
+    is_occupied: bool, source: str = "a", camera: str = "", slot: str = "", time: str = ""
+) -> Sample:
+    name = "__".join((source, camera, slot, time, str(is_occupied)))
+    return Sample(Path(name), is_occupied, source, camera, slot, time)
+
+
+@pytest.mark.parametrize("nested", ["", "train", "Train"])
+@pytest.mark.parametrize("names", [("EMPTY", "OCCUPIED"), ("empty", "Occupied")])
+def test_label_folders_are_found_in_any_case_with_and_without_train(
+    tmp_path: Path, drawn_folders: Callable[..., None], nested: str, names: tuple[str, str]
+) -> None:
+    drawn_folders(tmp_path / nested, names)
+    dataset = read_dataset([tmp_path], 32)
+    assert len(dataset.samples) == 32
+    assert dataset.labels.sum() == 16
+    assert dataset.crops_rgb.shape == (32, 32, 32, 3)
+    assert dataset.samples[0].camera == "cam0"
+    assert dataset.samples[0].source == "drawn"
+
+
+def test_crops_are_what_serving_would_make_of_the_picture(
+    tmp_path: Path, save_picture: Save
+) -> None:
+    pictures = [drawn_crop(90, is_occupied, 5)[:60] for is_occupied in (False, True)]
+    save_picture(tmp_path / "empty" / "a.png", pictures[0])
+    save_picture(tmp_path / "occupied" / "b.png", pictures[1])
+    dataset = read_dataset([tmp_path], 48)
+    for crop_rgb, picture_rgb in zip(dataset.crops_rgb, pictures, strict=True):
+        assert np.array_equal(crop_rgb, crop_whole(picture_rgb, 48))
+
+
+def test_index_is_read_with_labels_in_any_case_and_extra_columns(
+    tmp_path: Path, save_picture: Save
+) -> None:
+    save_picture(tmp_path / "p" / "1.png", drawn_crop(20, False, 1))
+    save_picture(tmp_path / "p" / "2.png", drawn_crop(20, True, 2))
+    (tmp_path / "index.csv").write_text(
+        "File,Label,source,camera,slot,time,licence,weather\n"
+        "p/1.png,empty,yard,c1,s1,2024-05-01_10_00,CC0,rain\n"
+        "p/2.png,Occupied,,c2,s2,2024-05-02,,\n"
+    )
+    first, second = read_dataset([tmp_path], 32).samples
+    assert (first.is_occupied, first.source, first.camera, first.licence) == (
+        False,
+        "yard",
+        "c1",
+        "CC0",
+    )
+    # A row without a source is named after its folder.
+    assert (second.is_occupied, second.source, second.slot) == (True, tmp_path.name, "s2")
+
+
+def test_unreadable_and_tiny_pictures_are_set_aside_with_the_reason(
+    tmp_path: Path, drawn_folders: Callable[..., None], save_picture: Save
+) -> None:
+    drawn_folders(tmp_path)
+    (tmp_path / "EMPTY" / "broken.jpg").write_bytes(b"\xff\xd8 not a picture")
+    (tmp_path / "EMPTY" / "nothing.jpg").write_bytes(b"")
+    save_picture(tmp_path / "OCCUPIED" / "tiny.png", drawn_crop(7, True, 1))
+    dataset = read_dataset([tmp_path], 32)
+    assert len(dataset.samples) == 32
+    assert {aside.file.name: aside.reason for aside in dataset.set_aside} == {
+        "broken.jpg": "not a picture OpenCV can read",
+        "nothing.jpg": "the file is empty",
+        "tiny.png": "only 7x7 px, at least 8 are needed",
+    }
+
+
+def test_a_file_the_index_names_but_nobody_copied_is_set_aside(
+    tmp_path: Path, save_picture: Save
+) -> None:
+    save_picture(tmp_path / "1.png", drawn_crop(20, False, 1))
+    save_picture(tmp_path / "2.png", drawn_crop(20, True, 1))
+    (tmp_path / "index.csv").write_text(
+        "file,label,camera,slot,time\n1.png,EMPTY,,,\n2.png,OCCUPIED,,,\n3.png,EMPTY,,,\n"
+    )
+    dataset = read_dataset([tmp_path], 32)
+    assert [(a.file.name, a.reason) for a in dataset.set_aside] == [
+        ("3.png", "No such file or directory")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ("file,label,slot\n", "index.csv:1: the column camera, time is missing"),
+        (
+            "file,label,camera,slot,time\na.png,FULL,,,\nb.png,EMPTY,,,\nc.png,,,,\n",
+            "index.csv:2: label: 'FULL' is no label; write EMPTY or OCCUPIED\n"
+            "{folder}/index.csv:4: label: '' is no label; write EMPTY or OCCUPIED",
+        ),
+    ],
+)
+def test_a_malformed_index_is_named_with_its_lines(
+    tmp_path: Path, index: str, message: str
+) -> None:
+    (tmp_path / "index.csv").write_text(index)
+    with pytest.raises(DataError) as error:
+        list_samples(tmp_path)
+    assert message.format(folder=tmp_path) in str(error.value)
+
+
+def test_a_missing_folder_an_unknown_layout_and_a_missing_label_are_explained(
+    tmp_path: Path, drawn_folders: Callable[..., None]
+) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        read_dataset([tmp_path / "nowhere"], 32)
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(DataError, match=r"holds neither index\.csv nor the folders 'empty'"):
+        read_dataset([tmp_path], 32)
+    drawn_folders(tmp_path)
+    shutil.rmtree(tmp_path / "EMPTY")
+    with pytest.raises(DataError, match="no readable picture is labelled EMPTY"):
+        read_dataset([tmp_path], 32)
+
+
+@pytest.mark.parametrize(
+    ("time", "day"),
+    [
+        ("2013-02-22_06_05_00", "2013-02-22"),
+        ("20130222T0605", "20130222"),
+        ("f019384", ""),
+        ("", ""),
+        ("123456789", ""),
+    ],
+)
+def test_day_of_a_time(time: str, day: str) -> None:
+    assert day_of(time) == day
+
+
+def test_each_source_is_grouped_by_the_coarsest_unit_that_gives_three_groups() -> None:
+    samples = [
+        sample(bool(number % 2), source, camera, slot, time)
+        for number in range(4)
+        for source, camera, slot, time in (
+            ("by camera", f"c{number}", "s", ""),
+            ("by day", "c", "s", f"2024-01-0{number + 1}_12"),
+            ("by slot", "c", f"s{number}", "2024-01-01"),
+            ("by nothing", "", "", ""),
+        )
+    ]
+    assert dict(group_samples(samples).unit_of_source) == {
+        "by camera": "camera",
+        "by day": "day",
+        "by slot": "slot",
+        "by nothing": "block of file names",
+    }
+
+
+def test_no_group_is_in_two_splits_and_every_split_has_both_labels() -> None:
+    samples = [
+        sample(bool(number % 3), source, f"c{number % 7}", f"s{number % 5}", f"f{number}")
+        for source in ("a", "b")
+        for number in range(210)
+    ]
+    groups = group_samples(samples).groups
+    for seed in range(5):
+        splits = split_groups(samples, groups, {"test": 0.15, "holdout": 0.15}, seed)
+        for group in set(groups):
+            assert len({s for s, g in zip(splits, groups, strict=True) if g == group}) == 1
+        for name in ("train", "holdout", "test"):
+            chosen = [s for s, split in zip(samples, splits, strict=True) if split == name]
+            assert {s.is_occupied for s in chosen} == {True, False}
+            assert {s.source for s in chosen} == {"a", "b"}
+        assert splits.count("train") > splits.count("test")
+
+
+def test_the_day_that_holds_nearly_all_of_a_label_stays_in_training() -> None:
+    # The five days of a car park: cars were there on one of them only.
+    counts = {"01": (168, 32), "02": (200, 0), "03": (175, 25), "04": (158, 42), "05": (2, 198)}
+    samples = [
+        sample(is_occupied, "park", "c", f"s{number}", f"2024-01-{day}")
+        for day, (empty, occupied) in counts.items()
+        for is_occupied, count in ((False, empty), (True, occupied))
+        for number in range(count)
+    ]
+    groups = group_samples(samples).groups
+    splits = split_groups(samples, groups, {"test": 0.15, "holdout": 0.15}, 1)
+    assert {s for s, g in zip(splits, groups, strict=True) if g.endswith("05")} == {"train"}
+
+
+def test_labels_count_alike_within_a_source_whatever_their_numbers() -> None:
+    samples = [sample(False)] * 90 + [sample(True)] * 10 + [sample(True, "b"), sample(False, "b")]
+    weights = balanced_weights(samples, {"b": 0.5})
+    assert weights.sum() == pytest.approx(1)
+    assert weights[:90].sum() == pytest.approx(weights[90:100].sum())
+    # By weight times the square root of its size: 10 to 0.5 * 1.41.
+    assert weights[100:].sum() == pytest.approx(0.5 * 2**0.5 / (10 + 0.5 * 2**0.5))
