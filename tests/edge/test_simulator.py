@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -59,6 +60,28 @@ def test_a_replay_keeps_the_simulations_time_and_a_demo_the_clocks():
     before = time.monotonic()
     frames = [live.read() for _frame in range(4)]
     assert before <= frames[0].monotonic_s <= frames[3].monotonic_s <= time.monotonic()
+
+
+def test_the_truth_is_written_beside_the_frames_when_asked_for(tmp_path):
+    source = f"simulator?rows=1&columns=2&seed=3&truth={tmp_path / 'truth.jsonl'}"
+    camera = open_camera(CameraSettings(source), once=False)
+    camera.read()
+    camera.read()
+    told = steps(simulation_of(source, 1.0, render=False), 2)
+    lines = (tmp_path / "truth.jsonl").read_text("utf-8").splitlines()
+    camera.close()
+    assert [json.loads(line) for line in lines] == [
+        {"sequence": frame.sequence, "truth": dict(frame.truth)} for frame in told
+    ]
+
+
+def test_a_truth_file_that_cannot_be_written_is_named(tmp_path):
+    path = tmp_path / "missing" / "truth.jsonl"
+    with pytest.raises(CameraUnusable) as caught:
+        open_camera(CameraSettings(f"simulator?truth={path}"), once=False)
+    assert str(caught.value) == (
+        f"camera.source: truth={path}: cannot be written (No such file or directory)"
+    )
 
 
 def test_another_seed_is_another_cabinet():
@@ -229,7 +252,8 @@ def test_the_slots_command_prints_a_file_for_any_seed(tmp_path, capsys):
         ),
         (
             "simulator?xyz=1",
-            "camera.source: the simulator has no option 'xyz'; it has " + ", ".join(OPTIONS),
+            "camera.source: the simulator has no option 'xyz'; it has "
+            + ", ".join([*OPTIONS, "truth"]),
         ),
         (
             "simulator?rows=0",

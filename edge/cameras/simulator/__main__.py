@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from edge.cameras.simulator.options import simulation_of
+from edge.cameras.simulator.options import OPTIONS, simulation_of
 from edge.cameras.simulator.writers import slots_yaml, write_crops, write_frames, write_video
 from edge.types import ConfigurationError, SlotwatchError
 
@@ -21,7 +21,10 @@ def _show(done: int, total: int) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m edge.cameras.simulator",
-        description="Write simulated cabinets: labelled crops, frames with truth, a video.",
+        description="Write simulated cabinets: labelled crops, frames with truth, a video, "
+        "or (slots) print the slots file of one.",
+        epilog="options: "
+        + "; ".join(f"{name}={o.default:g}: {o.meaning}" for name, o in OPTIONS.items()),
     )
     parser.add_argument("what", choices=("crops", "frames", "video", "slots"))
     parser.add_argument("--out", type=Path, help="folder (crops, frames) or file (video)")

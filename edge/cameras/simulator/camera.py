@@ -26,9 +26,10 @@ class SimulatorCamera:
         """
         self._frames = int(read_options(settings.source)["frames"]) if once else None
         self._every_s = settings.every_s
+        # First what can fail at once, then what takes seconds.
+        self._truth_file = _open_truth(settings.source)
         self._simulation = simulation_of(settings.source, settings.every_s)
         self._sequence = 0
-        self._truth_file = _open_truth(settings.source)
 
     def read(self) -> Frame | None:
         """Return the next frame, or None after the last one of a replay."""

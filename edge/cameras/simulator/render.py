@@ -2,13 +2,10 @@
 
 The rack is a row of boxes, so every ray is met exactly; things are small quadrilaterals
 drawn from far to near into an index picture, from which colour, normal and position of
-every sample are looked up. Soft light comes as many directions, each with its own
-shadow: corners darken and things touch the ground without any painted tricks.
+every sample are looked up.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -16,33 +13,23 @@ import numpy.typing as npt
 
 from edge.cameras.simulator.cabinet import BACK, FLOOR, FRONT, LEFT, RIGHT, TOP, WALL, Cabinet
 from edge.cameras.simulator.geometry import HEIGHT_PX, WIDTH_PX, Floats, View, floats
-from edge.cameras.simulator.light import LIGHTS, Lights
+from edge.cameras.simulator.light import Lights
 from edge.cameras.simulator.meshes import normals_of
+from edge.cameras.simulator.shading import (
+    CASING,
+    FACE_NORMALS,
+    SHADOW_TEXELS,
+    Opening,
+    RackSamples,
+    Shader,
+    Shadows,
+    ThingSamples,
+)
 from edge.cameras.simulator.things import Part
 
-CASING = 0.15  # the rack's outer frame, in cell widths
 OVERSAMPLE = 2
-SHADOW_TEXELS = 56  # per cell width
-_NORMALS = np.array(
-    [[0, 0, -1], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, -1], [0, 0, -1]], np.float32
-)
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
-
-
-@dataclass(frozen=True, eq=False)
-class _Surface:
-    """What the samples of a pixel box see; every array begins with (rows, columns)."""
-
-    points: Floats
-    normals: Floats
-    albedo: Floats
-    gloss: Floats
-    sharpness: Floats
-    metal: Floats
-    rays: Floats
-    opening: tuple[Floats, Floats, Floats, Floats]  # left, top, right, bottom
-    kind: npt.NDArray[np.int8]  # 0 on the front, 1 inside a slot, 2 on the wall behind
 
 
 class Renderer:
@@ -53,6 +40,7 @@ class Renderer:
         self.view = view
         self.cabinet = cabinet
         self.lights = lights
+        self.shader = Shader(view, cabinet, lights)
 
     def render(
         self, box: Box, row: int = -1, column: int = -1, thing: tuple[Part, ...] = ()
@@ -64,11 +52,11 @@ class Renderer:
         rays = self.view.rays(*box, OVERSAMPLE)
         rack = self._rack(rays)
         if not thing:
-            return self._shrink(self._shade(rack, None), box)
+            return self._shrink(self.shader.rack(rack, self.shader.empty_light), box)
         opening = self.view.opening(row, column)
         quads, normals, part_of = self._place(thing, opening)
         shadows = self._shadows(quads, normals, opening)
-        light = self._shade(rack, shadows)
+        light = self.shader.rack(rack, self.shader.face_light(shadows))
         # Clear parts are laid over what they hold.
         is_clear = np.array([part.material.opacity < 1 for part in thing])
         for clear in (False, True):
@@ -77,7 +65,7 @@ class Renderer:
                 self._lay(light, rays, box, thing, opening, quads, normals, part_of, chosen)
         return self._shrink(light, box)
 
-    def _rack(self, rays: Floats) -> _Surface:
+    def _rack(self, rays: Floats) -> RackSamples:
         """Meet every ray with the rack: front, inside of a slot, or the wall behind."""
         view = self.view
         eye = view.eye.astype(np.float32)
@@ -109,7 +97,7 @@ class Renderer:
         face = np.where(inside, face, np.where(outside, WALL, FRONT)).astype(np.int8)
         z = np.where(inside, z, np.where(outside, view.depth, 0.0)).astype(np.float32)
         points = front + rays * z[..., None]
-        normals = _NORMALS[face]
+        normals = FACE_NORMALS[face]
         px, py = points[..., 0], points[..., 1]
         # The second nearest wall makes a corner: dirt gathers there.
         nearest = np.minimum(px - left, right - px)
@@ -150,21 +138,10 @@ class Renderer:
             < 0.012
         )
         albedo[rim] *= 0.55
-        gloss = np.where(wall, 0.0, self.cabinet.gloss).astype(np.float32)
-        return _Surface(
-            points,
-            normals,
-            albedo,
-            gloss,
-            np.full(shape, 18, np.float32),
-            np.zeros(shape, np.float32),
-            rays,
-            (left, top, right, bottom),
-            np.where(face == WALL, 2, np.where(face == FRONT, 0, 1)).astype(np.int8),
-        )
+        return RackSamples(points, normals, albedo, rays, face, left, top)
 
     def _place(
-        self, thing: tuple[Part, ...], opening: tuple[float, float, float, float]
+        self, thing: tuple[Part, ...], opening: Opening
     ) -> tuple[Floats, Floats, npt.NDArray[np.intp]]:
         """Return the thing's quadrilaterals in rack coordinates, their normals and parts."""
         left, _, right, floor = opening
@@ -175,13 +152,11 @@ class Renderer:
         origin = floats([(left + right) / 2, floor, self.view.depth / 2])
         return quads * flip + origin, normals * flip, part_of
 
-    def _shadows(
-        self, quads: Floats, normals: Floats, opening: tuple[float, float, float, float]
-    ) -> list[list[Floats]]:
+    def _shadows(self, quads: Floats, normals: Floats, opening: Opening) -> Shadows:
         """Return, per light and direction, how much of the slot's opening the thing blocks."""
         left, top, right, bottom = opening
         size_wh = (int((right - left) * SHADOW_TEXELS) + 2, int((bottom - top) * SHADOW_TEXELS) + 2)
-        shadows = []
+        shadows: Shadows = []
         for light, directions in enumerate(self.lights.directions):
             blur_px = (0.035 if light in (1, 2) else 0.06) * SHADOW_TEXELS
             masks = []
@@ -197,96 +172,13 @@ class Renderer:
             shadows.append(masks)
         return shadows
 
-    def _shade(self, surface: _Surface, shadows: list[list[Floats]] | None) -> Floats:
-        """Return linear light (lights, ..., 3) that leaves the surface towards the camera."""
-        left, top, right, bottom = surface.opening
-        x, y, z = (np.ascontiguousarray(surface.points[..., axis]) for axis in range(3))
-        nx, ny, nz = (np.ascontiguousarray(surface.normals[..., axis]) for axis in range(3))
-        toward = -surface.rays
-        toward /= np.sqrt(np.einsum("...i,...i->...", toward, toward))[..., None]
-        vx, vy, vz = (np.ascontiguousarray(toward[..., axis]) for axis in range(3))
-        head_on = nx * vx + ny * vy + nz * vz
-        inside = surface.kind == 1
-        front = surface.kind == 0
-        wall = surface.kind == 2
-        has_wall = bool(wall.any())
-        tall = self.view.rows * self.view.cell_height
-        result = np.empty((len(LIGHTS), *surface.points.shape), np.float32)
-        # Light that entered the slot is thrown about by its walls.
-        bounce = np.where(inside, 0.34 * np.exp(-z / self.view.depth * 0.9), 0.3).astype(np.float32)
-        tint = self.cabinet.inside_rgb / max(float(self.cabinet.inside_rgb.max()), 1e-3)
-        glow = (0.35 + 0.65 * self.cabinet.inside_rgb) * (0.5 + 0.5 * tint) * 0.5
-        for light, directions in enumerate(self.lights.directions):
-            diffuse = np.zeros(z.shape, np.float32)
-            softness = self.lights.softness[light]
-            shine: Floats | None = None
-            for number, (dx, dy, dz) in enumerate(directions.tolist()):
-                facing = nx * dx + ny * dy + nz * dz
-                lift = z * (-1 / dz)
-                qx, qy = x + dx * lift, y + dy * lift
-                margin = np.minimum(
-                    np.minimum(qx - left, right - qx), np.minimum(qy - top, bottom - qy)
-                )
-                seen = np.clip(margin / (0.02 + softness * z) + 0.5, 0, 1)
-                if shadows is not None:
-                    blocked = cv2.remap(
-                        shadows[light][number],
-                        ((qx - left) * SHADOW_TEXELS - 0.5).astype(np.float32),
-                        ((qy - top) * SHADOW_TEXELS - 0.5).astype(np.float32),
-                        cv2.INTER_LINEAR,
-                    )
-                    seen *= 1 - blocked.reshape(qx.shape)
-                if has_wall:
-                    casing = np.minimum(
-                        np.minimum(qx + CASING, self.view.columns + CASING - qx),
-                        np.minimum(qy + CASING, tall + CASING - qy),
-                    )
-                    seen = np.where(wall, np.clip(0.5 - casing / (0.2 + softness), 0, 1), seen)
-                seen[front] = 1
-                diffuse += float(self.lights.shares[light][number]) * np.maximum(facing, 0) * seen
-                # The room's light comes from everywhere: no highlights. Of a soft lamp the
-                # middle stands for the rest.
-                if light == 0 or number != len(directions) // 2:
-                    continue
-                length = np.sqrt(2.002 + 2 * (dx * vx + dy * vy + dz * vz))
-                angle = np.clip((facing + head_on) / length, 1e-3, 1)
-                shine = np.exp(surface.sharpness * np.log(angle)) * seen * (facing > 0)
-                shine *= surface.gloss * (surface.sharpness + 8) / 60
-            energy = 1.0 if light in (1, 2) else 1.35
-            strength = energy * diffuse[..., None] + bounce[..., None] * glow
-            result[light] = surface.albedo * strength
-            if shine is not None:
-                mirror = (1 - surface.metal)[..., None] + surface.metal[..., None] * surface.albedo
-                result[light] += shine[..., None] * mirror
-        self._reflect(surface, toward, head_on, result)
-        # The lamp hangs above, the windows are at the sides: no light is even.
-        down = np.clip(y / tall, -0.2, 1.2)
-        across = np.clip(x / self.view.columns, -0.2, 1.2)
-        result[3] *= (1.25 - 0.5 * down)[..., None]
-        for light in (1, 2):
-            sign = np.sign(self.lights.directions[light][0, 0])
-            result[light] *= (1 + 0.25 * sign * (across - 0.5))[..., None]
-        return result
-
-    def _reflect(self, surface: _Surface, toward: Floats, head_on: Floats, result: Floats) -> None:
-        """Add what metal mirrors of the room: a bright band above, a dark floor."""
-        if not surface.metal.any():
-            return
-        mirrored = 2 * head_on[..., None] * surface.normals - toward
-        up = -mirrored[..., 1]
-        band = np.exp(-(((up - 0.45) / 0.16) ** 2)) + 0.35 * np.exp(-(((up + 0.1) / 0.1) ** 2))
-        strength = surface.metal * (0.12 + 0.75 * band) * (mirrored[..., 2] < 0.15)
-        added = strength[..., None] * surface.albedo
-        result[0] += added
-        result[3] += 0.6 * added
-
     def _lay(
         self,
         light: Floats,
         rays: Floats,
         box: Box,
         thing: tuple[Part, ...],
-        opening: tuple[float, float, float, float],
+        opening: Opening,
         quads: Floats,
         normals: Floats,
         part_of: npt.NDArray[np.intp],
@@ -320,16 +212,16 @@ class Renderer:
         low, high = quads[..., 2].min(axis=1)[hit], quads[..., 2].max(axis=1)[hit]
         reach = np.clip(reach, low - eye[2], high - eye[2])
         points = eye + ray * reach[:, None]
-        surface, opacity = self._thing_surface(
+        samples, opacity = self._thing_samples(
             points, normal, normals[hit], ray, thing, part_of[hit], opening
         )
-        shaded = self._shade(surface, None)[:, 0]
+        shaded = self.shader.thing(samples, opening)
         grazing = 1 - np.abs(np.einsum("ij,ij->i", normal, ray)) / np.linalg.norm(ray, axis=1)
         opacity = np.clip(np.where(opacity < 1, opacity + 0.5 * grazing**3, 1), 0, 1)
         behind = light[:, where[0], where[1]]
         light[:, where[0], where[1]] = behind + (shaded - behind) * opacity[None, :, None]
 
-    def _thing_surface(
+    def _thing_samples(
         self,
         points: Floats,
         normal: Floats,
@@ -337,10 +229,10 @@ class Renderer:
         ray: Floats,
         thing: tuple[Part, ...],
         part_of: npt.NDArray[np.intp],
-        opening: tuple[float, float, float, float],
-    ) -> tuple[_Surface, Floats]:
-        """Look up the materials; return the surface as one row of samples, and its opacity."""
-        left, top, right, floor = opening
+        opening: Opening,
+    ) -> tuple[ThingSamples, Floats]:
+        """Look up the materials; return the samples and how opaque they are."""
+        left, _, right, floor = opening
         albedo = np.empty_like(points)
         gloss, sharpness, metal, opacity = np.empty((4, len(points)), np.float32)
         origin = floats([(left + right) / 2, floor, self.view.depth / 2])
@@ -357,19 +249,7 @@ class Renderer:
         # Close to the ground less light comes from below and behind.
         height = (floor - points[:, 1]) / self.view.cell_height
         albedo *= (0.62 + 0.38 * np.clip(height / 0.22, 0, 1) ** 0.7)[:, None]
-        row = (None, slice(None))
-        surface = _Surface(
-            points[row],
-            normal[row],
-            albedo[row],
-            gloss[row],
-            sharpness[row],
-            metal[row],
-            ray[row],
-            (np.float32(left), np.float32(top), np.float32(right), np.float32(floor)),  # type: ignore[arg-type]
-            np.ones((1, len(points)), np.int8),
-        )
-        return surface, opacity
+        return ThingSamples(points, normal, albedo, ray, gloss, sharpness, metal), opacity
 
     def _shrink(self, light: Floats, box: Box) -> Floats:
         """Average the samples of a pixel and darken towards the picture's corners."""
