@@ -44,8 +44,8 @@ clean: ## remove the environments, caches and build outputs (not state/ and runs
 		.hypothesis build dist *.egg-info
 	find edge trainer tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/ready: requirements/demo.txt pyproject.toml
-	@scripts/environment .venv requirements/demo.txt
+.venv/ready: requirements/device.txt pyproject.toml
+	@scripts/environment .venv requirements/device.txt
 
 .venv-dev/ready: requirements/dev.txt pyproject.toml
 	@scripts/environment .venv-dev requirements/dev.txt

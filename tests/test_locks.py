@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements"
-LOCKS = ["demo", "dev", "device", "lock", "tflite-runtime", "trainer"]
+LOCKS = ["dev", "device", "lock", "tflite-runtime", "trainer"]
 
 
 def entries_of(name: str) -> list[str]:
@@ -40,12 +40,12 @@ def test_no_address_of_an_index_or_a_machine_is_in_a_lock(name: str) -> None:
     assert not re.search(r"://|--(extra-)?index|--find-links|file:|(^|\s)/", text)
 
 
-@pytest.mark.parametrize("name", ["demo", "device", "trainer"])
+@pytest.mark.parametrize("name", ["device", "trainer"])
 def test_every_lock_holds_the_versions_that_were_tested(name: str) -> None:
     assert pins_of(name) <= pins_of("dev")
 
 
 def test_the_device_never_installs_the_trainer() -> None:
-    packages = {pin.partition("==")[0] for pin in pins_of("device") | pins_of("demo")}
+    packages = {pin.partition("==")[0] for pin in pins_of("device")}
     assert {"ai-edge-litert", "numpy", "opencv-python-headless", "paho-mqtt", "pyyaml"} <= packages
     assert not packages & {"tensorflow", "keras", "matplotlib"}
