@@ -96,16 +96,21 @@ def test_killed_device_is_lost(broker: RunningBroker, protocol: str) -> None:
 
 
 def test_newer_connection_of_one_name_wins_and_is_online(broker: RunningBroker) -> None:
-    first, second = Journal(None), Journal(None)
     with subscriber(broker) as listener:
-        old = sink_to(broker, first)
-        eventually(lambda: listener.of(STATUS) == [b"online"])
-        old._farewell.is_asked.set()  # it shall not come back
-        old._farewell.end_by_s = old._farewell.offline_by_s = float("inf")
-        new = sink_to(broker, second)
-        eventually(lambda: listener.of(STATUS)[-2:] == [b"lost", b"online"])
+        old = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id="slotwatch-cabinet-a",
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+        )
+        old.will_set(STATUS, b"lost", qos=1, retain=True)
+        old.connect(broker.host, broker.port)
+        old.loop_start()
+        eventually(old.is_connected)
+        new = sink_to(broker, Journal(None))
+        eventually(lambda: listener.of(STATUS) == [b"lost", b"online"])
         new.close()
-        old.close()
+        old.loop_stop()
 
 
 def test_embedded_broker_forwards_what_mqtt_5_clients_add() -> None:

@@ -34,6 +34,7 @@ from edge.types import (
     utc_now,
 )
 from tests.broker import MOSQUITTO, Mosquitto, Subscriber, eventually, retained, subscriber
+from tests.schemas import problems_of
 
 pytestmark = pytest.mark.skipif(
     MOSQUITTO is None, reason="mosquitto is not installed (Debian: apt-get install mosquitto)"
