@@ -1,0 +1,180 @@
+"""What is sent next, without a network: windows, refusals, disks that fail."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from edge.journal import Journal
+from edge.sinks.outbox import JOURNAL_RETRY_S, RETRY_AFTER_S, WINDOW, Message, Outbox
+from edge.types import SlotMemory, State, Transition
+
+AT = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal(tmp_path / "journal.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def outbox(journal: Journal) -> Outbox:
+    return Outbox("status", "events", journal, clock=lambda: AT)
+
+
+def record(journal: Journal, count: int, at: datetime = AT) -> list[int]:
+    event = Transition("A1", State.EMPTY, State.OCCUPIED, 0.9, None, at)
+    changes = [(replace(event, slot_id=f"A{number}"), SlotMemory()) for number in range(count)]
+    return [transition.seq for transition, _ in journal.record(changes)]
+
+
+def send_all(outbox: Outbox, now_s: float = 0.0, first_id: int = 1) -> dict[int, Message]:
+    """Send whatever the outbox wants sent; return it by packet id."""
+    sent: dict[int, Message] = {}
+    while (message := outbox.next(now_s)) is not None:
+        packet_id = first_id + len(sent)
+        outbox.sent(packet_id, message)
+        sent[packet_id] = message
+    return sent
+
+
+def accept(outbox: Outbox, sent: dict[int, Message], now_s: float = 0.0) -> None:
+    for packet_id in sent:
+        outbox.settle(packet_id, None, now_s)
+    outbox.commit(now_s)
+
+
+def topics(sent: dict[int, Message]) -> list[str]:
+    return [message.topic for message in sent.values()]
+
+
+def test_connection_sends_states_then_status_then_events(outbox: Outbox, journal: Journal) -> None:
+    outbox.keep("slots/A1", b"1")
+    seqs = record(journal, 2)
+    outbox.begin(b"online", receive_maximum=20)
+    outbox.keep("slots/A2", b"2")
+    sent = send_all(outbox)
+    assert topics(sent) == ["slots/A1", "status", "slots/A2", "events", "events"]
+    assert [message.seq for message in sent.values() if message.seq] == seqs
+    assert [message.is_retained for message in sent.values()] == [True] * 3 + [False] * 2
+
+
+def test_no_more_is_on_its_way_than_the_broker_allows(outbox: Outbox, journal: Journal) -> None:
+    seqs = record(journal, 50)
+    outbox.begin(b"online", receive_maximum=20)
+    sent = send_all(outbox)
+    assert len(sent) == 20
+    accept(outbox, sent)
+    assert [message.seq for message in send_all(outbox, first_id=100).values()] == seqs[19:39]
+
+
+def test_no_more_is_on_its_way_than_the_window(outbox: Outbox, journal: Journal) -> None:
+    record(journal, 3 * WINDOW)
+    outbox.begin(b"online", receive_maximum=65_535)
+    assert len(send_all(outbox)) == WINDOW
+
+
+def test_value_that_changes_on_its_way_is_sent_once_more_and_only_the_newest(
+    outbox: Outbox,
+) -> None:
+    outbox.begin(b"online", receive_maximum=20)
+    accept(outbox, send_all(outbox))
+    outbox.keep("slots/A1", b"1")
+    first = send_all(outbox)
+    for number in range(2, 10):
+        outbox.keep("slots/A1", b"%d" % number)
+    assert send_all(outbox, first_id=50) == {}
+    accept(outbox, first)
+    assert [message.payload for message in send_all(outbox, first_id=60).values()] == [b"9"]
+
+
+def test_new_connection_sends_unanswered_events_again_and_answered_ones_not(
+    outbox: Outbox, journal: Journal
+) -> None:
+    seqs = record(journal, 3)
+    outbox.begin(b"online", receive_maximum=20)
+    sent = send_all(outbox)
+    answered = next(packet_id for packet_id, message in sent.items() if message.seq == seqs[0])
+    accept(outbox, {answered: sent[answered]})
+    outbox.begin(b"online", receive_maximum=20)
+    assert [message.seq for message in send_all(outbox).values() if message.seq] == seqs[1:]
+
+
+def test_event_is_history_when_it_is_old_at_sending(outbox: Outbox, journal: Journal) -> None:
+    record(journal, 1, at=AT - timedelta(seconds=11))
+    record(journal, 1, at=AT - timedelta(seconds=9))
+    outbox.begin(b"online", receive_maximum=20)
+    events = [json.loads(message.payload) for message in send_all(outbox).values() if message.seq]
+    assert [event["historical"] for event in events] == [True, False]
+
+
+def test_refused_event_is_not_overtaken_and_offered_again_later(
+    outbox: Outbox, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    seqs = record(journal, 2)
+    outbox.begin(b"online", receive_maximum=20)
+    sent = send_all(outbox)
+    for packet_id, message in sent.items():
+        outbox.settle(packet_id, "Quota exceeded" if message.seq else None, 0.0)
+    seqs += record(journal, 1)
+    outbox.expect_events()
+    assert send_all(outbox, RETRY_AFTER_S - 1) == {}
+    assert journal.depth() == 3
+
+    again = send_all(outbox, RETRY_AFTER_S + 1)
+    assert [message.seq for message in again.values()] == seqs
+    accept(outbox, again, RETRY_AFTER_S + 1)
+    assert journal.depth() == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        "MQTT: the broker refuses events (Quota exceeded); allow this device to publish there",
+        "MQTT: the broker takes events again",
+    ]
+
+
+def test_refused_state_is_offered_again_with_its_newest_value(outbox: Outbox) -> None:
+    outbox.keep("slots/A1", b"1")
+    outbox.begin(b"online", receive_maximum=20)
+    for packet_id, message in send_all(outbox).items():
+        outbox.settle(packet_id, None if message.topic == "status" else "Not authorized", 0.0)
+    assert send_all(outbox, RETRY_AFTER_S - 1) == {}
+    again = send_all(outbox, RETRY_AFTER_S + 1)
+    assert [(message.topic, message.payload) for message in again.values()] == [("slots/A1", b"1")]
+
+
+def test_acknowledgement_that_the_disk_refuses_is_written_later(
+    outbox: Outbox, journal: Journal, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record(journal, 2)
+    outbox.begin(b"online", receive_maximum=20)
+    sent = send_all(outbox)
+    other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    accept(outbox, sent, now_s=0.0)
+    other.execute("ROLLBACK")
+    other.close()
+    assert journal.depth() == 2
+    outbox.commit(now_s=JOURNAL_RETRY_S + 1)
+    assert journal.depth() == 0
+    [said] = [record.getMessage() for record in caplog.records]
+    assert "cannot acknowledge events: database is locked" in said
+
+
+def test_idle_means_that_everything_was_answered(outbox: Outbox, journal: Journal) -> None:
+    record(journal, 1)
+    outbox.begin(b"online", receive_maximum=20)
+    assert not outbox.is_idle()
+    sent = send_all(outbox)
+    assert not outbox.is_idle()
+    assert not outbox.is_settled("status")
+    accept(outbox, sent)
+    send_all(outbox)
+    assert outbox.is_settled("status")
+    assert outbox.is_idle()
