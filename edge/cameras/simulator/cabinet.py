@@ -152,7 +152,9 @@ def build_cabinet(rng: np.random.Generator, seed: int, view: View) -> Cabinet:
         back_rgb=back,
         mat_rgb=mat,
         room_wall_rgb=np.asarray(
-            linear(*((176, 172, 164) if seed == DEFAULT_SEED else rng.integers(90, 225, 3))),
+            linear(176, 172, 164)
+            if seed == DEFAULT_SEED
+            else rng.uniform(0.12, 0.65) * rng.uniform(0.85, 1.1, 3),
             np.float32,
         ),
         surface=surface,
