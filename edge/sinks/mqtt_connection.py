@@ -233,7 +233,8 @@ class Connection:
             self._reason, self._reason_code = str(reason_code), reason_code.value
             return
         self._up_since_s = time.monotonic()
-        self._outbox.begin(ONLINE, getattr(properties, "ReceiveMaximum", WINDOW))
+        receive_maximum = getattr(properties, "ReceiveMaximum", WINDOW)
+        self._outbox.begin(ONLINE, receive_maximum, self._up_since_s)
 
     def _on_disconnect(
         self,
@@ -270,8 +271,10 @@ class Connection:
                 f"{where}: the broker's certificate is not accepted "
                 f"({error.verify_message}); check mqtt.host and mqtt.tls.ca",
             )
-        if isinstance(error, ssl.SSLError):
-            return Ending(Cause.TLS, f"{where}: {error}; check mqtt.port and mqtt.tls")
+        # A broker without TLS on this port hangs up on the first encrypted byte.
+        is_hung_up = self._access.tls is not None and isinstance(error, ConnectionResetError)
+        if is_hung_up or isinstance(error, ssl.SSLError):
+            return Ending(Cause.TLS, f"{where} ({error}); check mqtt.port and mqtt.tls")
         if isinstance(error, socket.gaierror):
             return Ending(
                 Cause.UNKNOWN_HOST,

@@ -90,11 +90,12 @@ class Outbox:
 
     # -- from the connection's thread ----------------------------------------------------
 
-    def begin(self, status: bytes, receive_maximum: int) -> None:
+    def begin(self, status: bytes, receive_maximum: int, now_s: float) -> None:
         """Start over for a new connection: everything again, the status after all else.
 
         `receive_maximum` is how many unacknowledged messages the broker allows.
         """
+        self._acknowledge(now_s)
         self._window = min(WINDOW, receive_maximum)
         self._flying.clear()
         self._flying_topics.clear()
@@ -157,16 +158,10 @@ class Outbox:
 
     def commit(self, now_s: float) -> None:
         """Take what the broker acknowledged out of the journal, many in one transaction."""
-        if not self._landed or now_s < self._journal_retry_s:
-            return
-        try:
-            self._journal.acknowledge(self._landed)
-        except JournalError as error:
-            # They stay in the journal and are sent again after the next connection.
-            self._fail_journal(error, now_s)
-        else:
-            self._landed.clear()
-            self._is_journal_failing = False
+        # While a backlog is replayed, every write to the disk shall be worth it.
+        is_replaying = bool(self._events) and len(self._landed) < WINDOW
+        if not is_replaying and now_s >= self._journal_retry_s:
+            self._acknowledge(now_s)
 
     def is_settled(self, topic: str) -> bool:
         """Return whether the broker answered to the topic's newest retained value."""
@@ -202,6 +197,18 @@ class Outbox:
             self._read_seq = self._events[-1].seq
             self._may_have_events = True
 
+    def _acknowledge(self, now_s: float) -> None:
+        if not self._landed:
+            return
+        try:
+            self._journal.acknowledge(self._landed)
+        except JournalError as error:
+            # They stay in the journal, and are sent again if we end before it takes them.
+            self._fail_journal(error, now_s)
+        else:
+            self._landed.clear()
+            self._is_journal_failing = False
+
     def _read_journal_anew(self) -> None:
         self._events.clear()
         self._flying_events = 0
@@ -224,6 +231,8 @@ class Outbox:
                 message.topic,
                 refusal,
             )
+        if not message.is_retained:
+            self._events.clear()
         if self._retry_s is None:
             self._retry_s = now_s + RETRY_AFTER_S
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,15 @@ from edge.types import (
     Transition,
     utc_now,
 )
-from tests.broker import MOSQUITTO, Mosquitto, Subscriber, eventually, retained, subscriber
+from tests.broker import (
+    MOSQUITTO,
+    Mosquitto,
+    Subscriber,
+    eventually,
+    free_port,
+    retained,
+    subscriber,
+)
 from tests.schemas import problems_of
 
 pytestmark = pytest.mark.skipif(
@@ -652,3 +662,116 @@ def test_something_that_is_no_broker_is_named(
         [message] = eventually(lambda: messages_of(caplog))
     assert message.startswith(f"MQTT: 127.0.0.1:{server.port} does not answer as a broker (")
     assert message.endswith("check mqtt.port, mqtt.tls and mqtt.protocol")
+
+
+# -- TLS ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """A folder with two authorities, and what the first one signed."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed (Debian: apt-get install openssl)")
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=tmp_path, check=True, capture_output=True)
+
+    for authority in ("ca", "stranger"):
+        openssl(
+            *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *(
+                "-subj",
+                f"/CN={authority}",
+                "-keyout",
+                f"{authority}.key",
+                "-out",
+                f"{authority}.pem",
+            ),
+        )
+    (tmp_path / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    for name in ("broker", "client"):
+        openssl(
+            *("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"),
+            *("-keyout", f"{name}.key", "-out", f"{name}.csr"),
+        )
+        openssl(
+            *("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key"),
+            *("-CAcreateserial", "-days", "2", "-extfile", "names", "-out", f"{name}.pem"),
+        )
+    return tmp_path
+
+
+@pytest.fixture
+def encrypted(certificates: Path) -> Iterator[tuple[Mosquitto, int]]:
+    """A broker with a plain port for the tests, and one for clients with certificates."""
+    port = free_port()
+    mosquitto = Mosquitto(
+        certificates,
+        (
+            f"listener {port} 127.0.0.1",
+            *("user root", "require_certificate true", f"cafile {certificates}/ca.pem"),
+            *(f"certfile {certificates}/broker.pem", f"keyfile {certificates}/broker.key"),
+        ),
+    )
+    yield mosquitto, port
+    mosquitto.close()
+
+
+@dataclass(frozen=True)
+class Door:
+    host: str
+    port: int
+
+
+def test_encrypted_connection_with_certificates_on_both_sides(
+    encrypted: tuple[Mosquitto, int], certificates: Path, journal: Journal, prefix: Prefix
+) -> None:
+    broker, port = encrypted
+    tls = TlsSettings(
+        certificates / "ca.pem", certificates / "client.pem", certificates / "client.key"
+    )
+    with running(Door("127.0.0.1", port), journal, prefix, tls=tls) as sink:
+        for _ in range(300):
+            change(sink, journal)
+        eventually(lambda: journal.depth() == 0)
+        sink.close()
+    assert status(broker, prefix) == b"offline"
+
+
+# paho leaves the socket of a failed handshake to the garbage collector, which complains.
+leaves_a_socket = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in.*<ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning",
+)
+
+
+@leaves_a_socket
+def test_broker_of_another_authority_is_not_believed(
+    encrypted: tuple[Mosquitto, int],
+    certificates: Path,
+    journal: Journal,
+    prefix: Prefix,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker, port = encrypted
+    tls = TlsSettings(certificates / "stranger.pem")
+    with running(Door("127.0.0.1", port), journal, prefix, tls=tls):
+        [message] = eventually(lambda: messages_of(caplog))
+    assert message == (
+        f"MQTT: no connection to 127.0.0.1:{port}: the broker's certificate is not accepted "
+        "(self-signed certificate in certificate chain); check mqtt.host and mqtt.tls.ca"
+    )
+    assert status(broker, prefix) is None
+
+
+@leaves_a_socket
+def test_port_without_tls_is_named(
+    broker: Mosquitto,
+    certificates: Path,
+    journal: Journal,
+    prefix: Prefix,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with running(broker, journal, prefix, tls=TlsSettings(certificates / "ca.pem")):
+        [message] = eventually(lambda: messages_of(caplog))
+    assert message.startswith(f"MQTT: no connection to {broker.host}:{broker.port}")
+    assert message.endswith("check mqtt.port and mqtt.tls")

@@ -59,7 +59,7 @@ def topics(sent: dict[int, Message]) -> list[str]:
 def test_connection_sends_states_then_status_then_events(outbox: Outbox, journal: Journal) -> None:
     outbox.keep("slots/A1", b"1")
     seqs = record(journal, 2)
-    outbox.begin(b"online", receive_maximum=20)
+    outbox.begin(b"online", receive_maximum=20, now_s=0.0)
     outbox.keep("slots/A2", b"2")
     sent = send_all(outbox)
     assert topics(sent) == ["slots/A1", "status", "slots/A2", "events", "events"]
@@ -69,7 +69,7 @@ def test_connection_sends_states_then_status_then_events(outbox: Outbox, journal
 
 def test_no_more_is_on_its_way_than_the_broker_allows(outbox: Outbox, journal: Journal) -> None:
     seqs = record(journal, 50)
-    outbox.begin(b"online", receive_maximum=20)
+    outbox.begin(b"online", receive_maximum=20, now_s=0.0)
     sent = send_all(outbox)
     assert len(sent) == 20
     accept(outbox, sent)
@@ -78,14 +78,14 @@ def test_no_more_is_on_its_way_than_the_broker_allows(outbox: Outbox, journal: J
 
 def test_no_more_is_on_its_way_than_the_window(outbox: Outbox, journal: Journal) -> None:
     record(journal, 3 * WINDOW)
-    outbox.begin(b"online", receive_maximum=65_535)
+    outbox.begin(b"online", receive_maximum=65_535, now_s=0.0)
     assert len(send_all(outbox)) == WINDOW
 
 
 def test_value_that_changes_on_its_way_is_sent_once_more_and_only_the_newest(
     outbox: Outbox,
 ) -> None:
-    outbox.begin(b"online", receive_maximum=20)
+    outbox.begin(b"online", receive_maximum=20, now_s=0.0)
     accept(outbox, send_all(outbox))
     outbox.keep("slots/A1", b"1")
     first = send_all(outbox)
@@ -100,18 +100,44 @@ def test_new_connection_sends_unanswered_events_again_and_answered_ones_not(
     outbox: Outbox, journal: Journal
 ) -> None:
     seqs = record(journal, 3)
-    outbox.begin(b"online", receive_maximum=20)
+    outbox.begin(b"online", receive_maximum=20, now_s=0.0)
     sent = send_all(outbox)
     answered = next(packet_id for packet_id, message in sent.items() if message.seq == seqs[0])
     accept(outbox, {answered: sent[answered]})
-    outbox.begin(b"online", receive_maximum=20)
+    outbox.begin(b"online", receive_maximum=20, now_s=1.0)
     assert [message.seq for message in send_all(outbox).values() if message.seq] == seqs[1:]
+
+
+def test_replay_of_a_backlog_is_written_down_in_large_pieces_and_to_the_end(
+    outbox: Outbox, journal: Journal
+) -> None:
+    record(journal, 2 * WINDOW + 30)
+    outbox.begin(b"online", receive_maximum=10, now_s=0.0)
+    depths = {journal.depth()}
+    sent = send_all(outbox)
+    while sent:
+        accept(outbox, sent)
+        depths.add(journal.depth())
+        sent = send_all(outbox)
+    assert journal.depth() == 0
+    assert len(depths) <= 5
+
+
+def test_acknowledgements_of_a_broken_replay_are_not_forgotten(
+    outbox: Outbox, journal: Journal
+) -> None:
+    seqs = record(journal, 30)
+    outbox.begin(b"online", receive_maximum=11, now_s=0.0)
+    accept(outbox, send_all(outbox))
+    outbox.begin(b"online", receive_maximum=100, now_s=0.0)
+    again = [message.seq for message in send_all(outbox).values() if message.seq]
+    assert again == seqs[10:]
 
 
 def test_event_is_history_when_it_is_old_at_sending(outbox: Outbox, journal: Journal) -> None:
     record(journal, 1, at=AT - timedelta(seconds=11))
     record(journal, 1, at=AT - timedelta(seconds=9))
-    outbox.begin(b"online", receive_maximum=20)
+    outbox.begin(b"online", receive_maximum=20, now_s=0.0)
     events = [json.loads(message.payload) for message in send_all(outbox).values() if message.seq]
     assert [event["historical"] for event in events] == [True, False]
 
@@ -120,7 +146,7 @@ def test_refused_event_is_not_overtaken_and_offered_again_later(
     outbox: Outbox, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
     seqs = record(journal, 2)
-    outbox.begin(b"online", receive_maximum=20)
+    outbox.begin(b"online", receive_maximum=20, now_s=0.0)
     sent = send_all(outbox)
     for packet_id, message in sent.items():
         outbox.settle(packet_id, "Quota exceeded" if message.seq else None, 0.0)
@@ -141,7 +167,7 @@ def test_refused_event_is_not_overtaken_and_offered_again_later(
 
 def test_refused_state_is_offered_again_with_its_newest_value(outbox: Outbox) -> None:
     outbox.keep("slots/A1", b"1")
-    outbox.begin(b"online", receive_maximum=20)
+    outbox.begin(b"online", receive_maximum=20, now_s=0.0)
     for packet_id, message in send_all(outbox).items():
         outbox.settle(packet_id, None if message.topic == "status" else "Not authorized", 0.0)
     assert send_all(outbox, RETRY_AFTER_S - 1) == {}
@@ -153,7 +179,7 @@ def test_acknowledgement_that_the_disk_refuses_is_written_later(
     outbox: Outbox, journal: Journal, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     record(journal, 2)
-    outbox.begin(b"online", receive_maximum=20)
+    outbox.begin(b"online", receive_maximum=20, now_s=0.0)
     sent = send_all(outbox)
     other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -169,7 +195,7 @@ def test_acknowledgement_that_the_disk_refuses_is_written_later(
 
 def test_idle_means_that_everything_was_answered(outbox: Outbox, journal: Journal) -> None:
     record(journal, 1)
-    outbox.begin(b"online", receive_maximum=20)
+    outbox.begin(b"online", receive_maximum=20, now_s=0.0)
     assert not outbox.is_idle()
     sent = send_all(outbox)
     assert not outbox.is_idle()
