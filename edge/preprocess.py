@@ -17,6 +17,7 @@ import numpy.typing as npt
 from edge.types import Crop, Frame, ImageRGB, PolygonPx, Slot, SlotwatchError
 
 PREPROCESS_VERSION = 1
+_TABLE_LIMIT_PX = 256 * 256  # 6 bytes each
 
 
 class RegionOutsideFrame(SlotwatchError):
@@ -42,6 +43,9 @@ class CropPlan:
     # size, then averaged down. (width, height) of that intermediate picture.
     rectified_wh: tuple[int, int]
     matrix: npt.NDArray[np.float64]  # (3, 3), box pixels -> rectified pixels
+    # The same as a table of whole pixels and fractions, which is a third faster; None for
+    # a plain region, and for one so large that its table would not fit a cache.
+    table: tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]] | None
 
 
 def plan_crop(slot: Slot, size_px: int, resolution_wh: tuple[int, int]) -> CropPlan:
@@ -72,9 +76,28 @@ def plan_crop(slot: Slot, size_px: int, resolution_wh: tuple[int, int]) -> CropP
     source = (polygon - (left, top) - 0.5).astype(np.float32)
     target = rectangle_polygon(0, 0, *rectified_wh) - np.float32(0.5)
     matrix = cv2.getPerspectiveTransform(source, target)
+    is_tabled = not is_plain and rectified_wh[0] * rectified_wh[1] <= _TABLE_LIMIT_PX
     return CropPlan(
-        slot.id, size_px, (int(left), int(top), right, bottom), is_plain, rectified_wh, matrix
+        slot.id,
+        size_px,
+        (int(left), int(top), right, bottom),
+        is_plain,
+        rectified_wh,
+        matrix,
+        _tabulate(matrix, rectified_wh) if is_tabled else None,
     )
+
+
+def _tabulate(
+    matrix: npt.NDArray[np.float64], rectified_wh: tuple[int, int]
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16]]:
+    """Return where each rectified pixel comes from, as `cv2.remap` takes it."""
+    columns, rows = np.meshgrid(*(np.arange(length, dtype=np.float64) for length in rectified_wh))
+    targets = np.stack([columns, rows], axis=-1).reshape(1, -1, 2)
+    sources = cv2.perspectiveTransform(targets, np.linalg.inv(matrix)).astype(np.float32)
+    shape = (rectified_wh[1], rectified_wh[0], 2)
+    whole, fractions = cv2.convertMaps(sources.reshape(shape), None, cv2.CV_16SC2)
+    return whole, fractions
 
 
 def _rectified_px(length_px: float, size_px: int) -> int:
@@ -91,6 +114,10 @@ def apply_plan(image_rgb: ImageRGB, plan: CropPlan) -> ImageRGB:
     box = image_rgb[top:bottom, left:right]
     if plan.is_plain:
         rectified = box
+    elif plan.table is not None:
+        rectified = cv2.remap(
+            box, *plan.table, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
     else:
         rectified = cv2.warpPerspective(
             box,

@@ -1,5 +1,7 @@
 """Frame + slot -> crop."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -75,6 +77,15 @@ def test_a_large_region_is_averaged_not_sampled():
         # Sampling would keep pure black and white pixels.
         assert inner.std() < 12
         assert abs(inner.mean() - 127.5) < 3
+
+
+def test_the_table_and_the_matrix_give_the_same_crop():
+    image = picture()
+    slot = Slot("A1", np.float32([[40, 30], [150, 42], [140, 160], [52, 140]]))
+    plan = plan_crop(slot, 128, (320, 240))
+    assert plan.table is not None
+    by_matrix = apply_plan(image, dataclasses.replace(plan, table=None))
+    assert np.abs(apply_plan(image, plan).astype(int) - by_matrix).max() <= 3
 
 
 def test_one_axis_may_shrink_while_the_other_grows():
