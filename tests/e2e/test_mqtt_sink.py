@@ -652,6 +652,18 @@ def test_version_asked_for_is_not_replaced(
     assert "Unsupported protocol version); set mqtt.protocol to auto" in message
 
 
+def test_fault_that_shows_again_and_again_is_said_once(
+    journal: Journal, prefix: Prefix, caplog: pytest.LogCaptureFixture
+) -> None:
+    attempts: list[socket.socket] = []
+    with (
+        Answering(attempts.append) as server,
+        running(server, journal, prefix, protocol="5"),
+    ):
+        eventually(lambda: len(attempts) >= 4, within_s=20)
+    assert len(messages_of(caplog)) == 1
+
+
 def test_something_that_is_no_broker_is_named(
     journal: Journal, prefix: Prefix, caplog: pytest.LogCaptureFixture
 ) -> None:
