@@ -498,6 +498,7 @@ class _Watch:
         self._daemon = daemon
         self._settings = settings
         self._seen = self._look()
+        self._is_renamed = False  # the topics of now are given up
         self._retry_s = math.inf  # when files that are invalid are read again
         camera = CameraProcess(settings.camera)
         camera.start()  # It starts while the model loads.
@@ -598,6 +599,7 @@ class _Watch:
             return False
         self._alerts.end("settings_invalid", cause="files")
         if _connections(settings) != _connections(self._settings):
+            self._is_renamed = _address(settings) != _address(self._settings)
             return True
         try:
             classifier = open_classifier(read_bundle(settings.model))
@@ -617,10 +619,17 @@ class _Watch:
         if not is_replaced:
             self._daemon._notifier.stopping()
         self._inference.stop()
-        for sink in self._sinks:
-            sink.close()
+        if self._is_renamed:
+            self._fanout.each(lambda sink: sink.retire())
+        self._fanout.each(lambda sink: sink.close())
         self._journal.close()
 
 
 def _connections(settings: Settings) -> tuple[object, ...]:
     return (settings.device, settings.mqtt, settings.jsonl, settings.storage)
+
+
+def _address(settings: Settings) -> tuple[object, ...]:
+    """Return where a dashboard finds the device."""
+    mqtt = settings.mqtt
+    return (settings.device, *((mqtt.host, mqtt.port, mqtt.topic_prefix) if mqtt else ()))

@@ -40,5 +40,8 @@ class Sink(Protocol):
     def health(self, health: Mapping[str, Any]) -> None:
         """Take how the device is doing (JSON-ready)."""
 
+    def retire(self) -> None:
+        """Take that this device's name is given up: after `close`, nothing of it may remain."""
+
     def close(self, timeout_s: float = 5.0) -> None:
         """Say that the device stops on purpose, send what is left, and end."""

@@ -78,6 +78,9 @@ class JsonLinesSink:
     def health(self, health: Mapping[str, Any]) -> None:
         """Not an event."""
 
+    def retire(self) -> None:
+        """Nothing: lines that were written stay written."""
+
     def close(self, timeout_s: float = 5.0) -> None:
         """Nothing is left to send; a stream stays open, it belongs to the caller."""
 

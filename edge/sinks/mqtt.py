@@ -145,6 +145,12 @@ class MqttSink:
         """Publish how the device is doing, retained."""
         self._keep("health", encode(health))
 
+    def retire(self) -> None:
+        """Clear everything retained; `close` then clears the status instead of `offline`."""
+        self._farewell.status = b""
+        self._outbox.clear()
+        self._wake()
+
     def close(self, timeout_s: float = 5.0) -> None:
         """Send what is left, say `offline`, wait for the broker's word, and end.
 

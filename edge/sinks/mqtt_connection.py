@@ -95,7 +95,8 @@ class Farewell:
 
     def __init__(self) -> None:
         self.is_asked = threading.Event()
-        self.offline_by_s = 0.0  # monotonic: from here on `offline` comes before what is left
+        self.status = OFFLINE  # the last word; empty when nothing retained may remain
+        self.offline_by_s = 0.0  # monotonic: from here on the last word goes before the rest
         self.end_by_s = 0.0  # and here the connection is cut
 
     def ask(self, timeout_s: float) -> None:
@@ -184,7 +185,7 @@ class Connection:
                 is_time = self._outbox.is_idle() or now_s >= self._farewell.offline_by_s
                 if is_time and not has_said_offline:
                     has_said_offline = True
-                    self._outbox.keep(self._status_topic, OFFLINE)
+                    self._outbox.keep(self._status_topic, self._farewell.status)
                     continue
                 if has_said_offline and self._outbox.is_settled(self._status_topic):
                     self._client.disconnect()

@@ -84,6 +84,12 @@ class Outbox:
                 self._retained[topic] = payload
                 self._pending[topic] = None
 
+    def clear(self) -> None:
+        """Have every retained value cleared."""
+        with self._lock:
+            self._retained = dict.fromkeys(self._retained, b"")
+            self._pending = dict.fromkeys(self._retained)
+
     def expect_events(self) -> None:
         """Take that the journal holds new events."""
         self._may_have_events = True
