@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from edge.preprocess import crop_whole
 from edge.types import ConfigurationError
+from trainer.recipe import Recipe
 
 Crops = npt.NDArray[np.uint8]  # (count, size, size, 3), RGB
 
@@ -28,6 +29,7 @@ INDEX_COLUMNS = ("file", "label", "camera", "slot", "time")
 LABEL_WORDS = {"empty": False, "occupied": True}
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 SMALLEST_PX = 8  # as for regions: less than this shows nothing
+_LEAST_GROUPS = 3  # one to learn from, one to stop and calibrate by, one for the figures
 _BLOCKS = 10
 _SHOWN_PROBLEMS = 20
 
@@ -284,10 +286,9 @@ def _name_blocks(files: Sequence[Path]) -> list[str]:
 def split_groups(
     samples: Sequence[Sample],
     groups: Sequence[str],
-    shares: Mapping[str, float],
-    seed: int,
+    recipe: Recipe,
 ) -> tuple[str, ...]:
-    """Return the split of each sample: "train", or one of the names in `shares`.
+    """Return the split of each sample: "train", "holdout" or "test".
 
     Whole groups are given away, per source, so that each split comes as close as it can
     to its share of both labels. A source with fewer than three groups stays in "train".
@@ -300,9 +301,13 @@ def split_groups(
                 counts[group][int(sample.is_occupied)] += 1
         totals = np.maximum(sum(counts.values(), np.zeros(2)), 1)
         free = sorted(counts)
-        random.Random(f"{seed}/{source}").shuffle(free)  # Breaks ties, differently per seed.
-        if len(free) <= len(shares):
-            free = []
+        # Breaks ties, differently per seed.
+        random.Random(f"{recipe.seed}/{source}").shuffle(free)
+        shares = {"holdout": recipe.holdout_share, "test": recipe.test_share}
+        if len(free) < recipe.test_from_groups:
+            del shares["test"]
+        if len(free) < _LEAST_GROUPS:
+            shares = {}
         for name, share in shares.items():
             for group in _closest_to_share({g: counts[g] / totals for g in free}, share):
                 split_of_group[group] = name
@@ -311,7 +316,7 @@ def split_groups(
 
 
 def _closest_to_share(parts: Mapping[str, npt.NDArray[np.float64]], share: float) -> Iterable[str]:
-    """Return groups whose parts of both labels add up to about the share; at least one of three."""
+    """Return groups whose parts of both labels add up to about the share; at least one."""
     chosen: list[str] = []
     if share <= 0:
         return chosen

@@ -23,7 +23,7 @@ from trainer.recipe import Recipe
 
 GOLDEN_PER_LABEL = 8
 # Runtimes round differently in the last bits of 53 layers; a wrong kernel is off by far more.
-GOLDEN_TOLERANCE = 0.06
+GOLDEN_TOLERANCE = 0.1
 
 
 def export_model(network: Network) -> Any:

@@ -38,6 +38,7 @@ class Recipe:
     # Shares of each source's groups that training never sees.
     holdout_share: float = 0.15  # early stopping and calibration
     test_share: float = 0.15  # figures only
+    test_from_groups: int = 3  # a source with fewer groups gives none to the test
 
     # How often a source is drawn, relative to the others (1.0 when not listed).
     source_weights: Mapping[str, float] = field(default_factory=dict)

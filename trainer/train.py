@@ -70,14 +70,7 @@ def train_bundle(
     for aside in dataset.set_aside:
         log.warning("set aside %s: %s", aside.file, aside.reason)
     grouping = group_samples(dataset.samples)
-    splits = np.array(
-        split_groups(
-            dataset.samples,
-            grouping.groups,
-            {"test": recipe.test_share, "holdout": recipe.holdout_share},
-            recipe.seed,
-        )
-    )
+    splits = np.array(split_groups(dataset.samples, grouping.groups, recipe))
     parts = {name: dataset.subset(splits == name) for name in SPLITS}
     _require_both_labels(parts, folders)
     log.info("crops: %s", ", ".join(f"{len(p.samples)} {name}" for name, p in parts.items()))

@@ -20,6 +20,7 @@ from trainer.dataset import (
     split_groups,
 )
 from trainer.drawn import drawn_crop
+from trainer.recipe import Recipe
 
 pytestmark = pytest.mark.trainer
 
@@ -184,7 +185,7 @@ def test_no_group_is_in_two_splits_and_every_split_has_both_labels() -> None:
     ]
     groups = group_samples(samples).groups
     for seed in range(5):
-        splits = split_groups(samples, groups, {"test": 0.15, "holdout": 0.15}, seed)
+        splits = split_groups(samples, groups, Recipe("r", seed=seed))
         for group in set(groups):
             assert len({s for s, g in zip(splits, groups, strict=True) if g == group}) == 1
         for name in ("train", "holdout", "test"):
@@ -204,8 +205,16 @@ def test_the_day_that_holds_nearly_all_of_a_label_stays_in_training() -> None:
         for number in range(count)
     ]
     groups = group_samples(samples).groups
-    splits = split_groups(samples, groups, {"test": 0.15, "holdout": 0.15}, 1)
+    splits = split_groups(samples, groups, Recipe("r"))
     assert {s for s, g in zip(splits, groups, strict=True) if g.endswith("05")} == {"train"}
+
+
+def test_a_source_of_few_groups_gives_none_to_the_test_where_the_recipe_says_so() -> None:
+    samples = [sample(bool(number % 2), "a", f"c{number // 10}") for number in range(50)]
+    groups = group_samples(samples).groups
+    assert set(split_groups(samples, groups, Recipe("r"))) == {"train", "holdout", "test"}
+    few = split_groups(samples, groups, Recipe("r", test_from_groups=6))
+    assert set(few) == {"train", "holdout"}
 
 
 def test_labels_count_alike_within_a_source_whatever_their_numbers() -> None:
