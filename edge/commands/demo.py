@@ -120,7 +120,7 @@ def _write_files(folder: Path, seed: int, model: Path, port: int) -> Path:
         },
         "model": str(model),
         "slots": "slots.yaml",
-        "decision": {"confirm": 2},
+        "decision": {"confirm": 4},
         "mqtt": {"host": "127.0.0.1", "port": port},
         "storage": str(folder / "storage"),
     }
@@ -262,7 +262,7 @@ class _Demo:
         seconds: float | None,
     ) -> None:
         """Print one line per event until the end."""
-        print(f"{self._title}\n{self._hint}", flush=True)
+        print(f"{self._title}\n{self._hint}\n{self._agreement()}", flush=True)
         was = ""
         for events in self._ticks(messages, daemon, seconds):
             if self._board.status != was:
@@ -311,6 +311,8 @@ class _Demo:
             self._agreed += state is self._truth.states[slot_id]
 
     def _agreement(self) -> str:
+        if not self._board.event_count:
+            return "building the simulated cabinet …"
         if not self._compared:
             return ""
         return f"right {100 * self._agreed / self._compared:.1f} %"
