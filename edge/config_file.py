@@ -41,6 +41,7 @@ from edge.types import (
 )
 from edge.yaml_nodes import Mapping
 
+_CREDENTIALS = Path("/run/credentials")  # of running services, one folder each
 _DEFAULT_STORAGE = "/var/lib/slotwatch"
 # A test holds this to what the cameras can open.
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
@@ -248,6 +249,9 @@ class _Files:
         path = self.path(setting)
         if path is None:
             return None
+        if path.is_relative_to(_CREDENTIALS) and not exists(path.parent):
+            # systemd makes this folder when the service starts; `check` may come before.
+            return path
         if not exists(path):
             self.refuse(setting, f"there is no file {path}", "correct the path or make the file")
         elif not path.is_file():

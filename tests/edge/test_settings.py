@@ -289,3 +289,10 @@ def test_the_repositorys_own_files_are_a_rack_of_64_slots_on_the_simulator(folde
     assert settings.camera.source == "simulator"
     assert len(settings.slots) == 64
     assert settings_warnings(settings) == ()
+
+
+def test_the_credentials_of_a_service_that_is_not_running_are_no_problem(folder):
+    path = "/run/credentials/slotwatch@nobody.service/mqtt-password"
+    mqtt = read(folder, SMALLEST + f"mqtt: {{username: me, password_file: {path}}}\n").mqtt
+    assert mqtt is not None
+    assert str(mqtt.password_file) == path
