@@ -1,7 +1,7 @@
 """The command line of the device: `slotwatch <command>`.
 
 Exit status: 0 when the command did its job, 78 on anything a person has to change in a
-file (systemd must not restart on it), 1 on anything else.
+file (systemd must not restart on it), 2 on a mistyped command, 1 on anything else.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="slotwatch",
         description="Watch the slots of a cabinet with one fixed camera, publish over MQTT.",
-        epilog="Exit status: 0 done, 78 something to change in a file, 1 anything else. "
+        epilog="Exit status: 0 done, 78 something to change in a file, 2 a mistyped command, "
+        "1 anything else. "
         "First steps: `slotwatch demo`, then docs/ and the commented config.yaml.",
     )
     parser.add_argument("--version", action="version", version=f"slotwatch {__version__}")
@@ -49,12 +50,15 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
+    _open_standard_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in words if word in COMMANDS), None)
     arguments = build_parser(chosen).parse_args(words)
     command = importlib.import_module(f"edge.commands.{arguments.command}")
     try:
-        return int(command.run(arguments))
+        status = int(command.run(arguments))
+        sys.stdout.flush()  # Here, where a fault is handled, rather than at the exit.
+        return status
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIGURATION
@@ -72,6 +76,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     finally:
         logging.shutdown()
+
+
+def _open_standard_streams() -> None:
+    """Open the standard streams this program was started without (`2>&-`).
+
+    The next file that is opened would take their number, and get what libraries print.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
 
 
 if __name__ == "__main__":

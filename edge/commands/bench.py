@@ -46,12 +46,21 @@ START_DEADLINE_S = 60.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_config_argument(parser)
-    parser.add_argument("--rounds", type=int, default=60, metavar="N", help="frames measured")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="interpreter threads")
+    parser.add_argument("--rounds", type=_count, default=60, metavar="N", help="frames measured")
+    parser.add_argument(
+        "--threads", type=_count, default=1, metavar="N", help="interpreter threads"
+    )
     parser.add_argument(
         "--no-start", action="store_true", help="leave out the start and memory of a real daemon"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+
+def _count(text: str) -> int:
+    """Return a number of things, at least one."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

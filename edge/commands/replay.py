@@ -159,7 +159,7 @@ def _read_labels(path: Path) -> dict[tuple[str, str], bool]:
     return {
         (row["frame"], row["slot"]): row["label"].upper() == State.OCCUPIED
         for row in rows
-        if row["label"].upper() in (State.OCCUPIED, State.EMPTY)
+        if (row["label"] or "").upper() in (State.OCCUPIED, State.EMPTY)  # a short line has none
     }
 
 

@@ -19,6 +19,8 @@ from edge.preprocess import scale_slots
 from edge.settings import read_settings
 from edge.types import ConfigurationError, State
 
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
@@ -33,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the picture and print what it shows."""
+    if arguments.out.suffix.lower() not in PICTURE_SUFFIXES:
+        raise ConfigurationError(f"{arguments.out}: give --out a name that ends in .png or .jpg")
     settings = read_settings(arguments.config)
     source = arguments.source or settings.camera.source
     camera = CameraProcess(replace(settings.camera, source=source), once=True)
@@ -65,10 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write_picture(path: Path, picture_rgb: cv2.typing.MatLike) -> None:
-    suffix = path.suffix.lower()
-    if suffix not in (".png", ".jpg", ".jpeg"):
-        raise ConfigurationError(f"{path}: give --out a name that ends in .png or .jpg")
-    encoded = cv2.imencode(suffix, cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))[1]
+    encoded = cv2.imencode(path.suffix.lower(), cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))[1]
     try:
         # cv2.imwrite cannot write to every name a person may choose, and says only False.
         path.write_bytes(encoded.tobytes())
