@@ -28,7 +28,9 @@ def judge_frame(image_rgb: ImageRGB) -> Reason | None:
     height_px, width_px = image_rgb.shape[:2]
     step = max(1, int((height_px * width_px / _SAMPLE_PIXELS) ** 0.5))
     # The green channel is most of what the eye calls brightness, and costs no conversion.
-    brightness = image_rgb[step // 2 :: step, step // 2 :: step, 1]
+    # From the middle of each step, of which a picture of a few columns may not hold one whole.
+    top, left = min(step, height_px) // 2, min(step, width_px) // 2
+    brightness = image_rgb[top::step, left::step, 1]
     p1, p99 = np.percentile(brightness, (1, 99))
     if p99 <= DARK_P99:
         return Reason.FRAME_DARK

@@ -32,8 +32,9 @@ def test_a_frame_is_judged(image, reason):
     assert judge_frame(image) is reason
 
 
-def test_a_tiny_picture_can_be_judged():
-    assert judge_frame(np.zeros((1, 1, 3), np.uint8)) is Reason.FRAME_DARK
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 100_000, 3), (100_000, 1, 3), (2, 90_000, 3)])
+def test_a_picture_of_any_shape_can_be_judged(shape):
+    assert judge_frame(np.zeros(shape, np.uint8)) is Reason.FRAME_DARK
 
 
 @pytest.mark.parametrize(("size", "fits"), [((960, 540), True), ((640, 480), False)])
