@@ -11,8 +11,11 @@ or hangs, the process ends or stops feeding the watchdog, and systemd starts it 
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import logging
 import math
+import os
 import queue
 import threading
 import time
@@ -22,11 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from edge import __version__
-from edge.bundle import MANIFEST_FILE, read_bundle
+from edge.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, read_bundle
 from edge.cameras import CameraError, CameraUnusable
 from edge.cameras.process import CameraProcess
 from edge.classifier import Classifier, open_classifier
-from edge.health import Health
+from edge.health import Health, Pace
 from edge.journal import Journal, JournalError
 from edge.notify import Notifier
 from edge.pipeline import FrameResult, Pipeline, carry_over, region_key
@@ -56,7 +59,6 @@ RETRY_INVALID_EVERY_S = 5.0
 SETTLE_EVERY_S = 0.2
 LOST_CAMERA_DEADLINE_S = 10.0  # a camera that is lost gets at least this long to come back
 PROCESSING_DEADLINE_S = 20.0  # one frame of 1024 slots at the 100 ms budget never comes near
-SLOW_FRAMES = 5  # frames in a row that cost more than `every` before it is said
 
 FRAME_ALERTS: dict[Reason, tuple[str, str]] = {
     Reason.FRAME_DARK: (
@@ -169,7 +171,7 @@ class InferenceThread(threading.Thread):
         self._waiting_since_s: float | None = None
         self._is_fresh = False
         self._frames_since_start = 0
-        self._slow_frames = 0
+        self._pace = Pace(assignment.settings.camera.every_s)
         self._frame_alert: str | None = None
         self.failure: BaseException | None = None
         self._watch(assignment, journal.slots())
@@ -178,6 +180,7 @@ class InferenceThread(threading.Thread):
 
     def assign(self, assignment: Assignment) -> None:
         """Watch something else from the next frame on."""
+        # In this order, as in `stop`: the thread looks again after it has changed cameras.
         self._assignments.put(assignment)
         self._camera.interrupt()
 
@@ -213,8 +216,10 @@ class InferenceThread(threading.Thread):
         """Watch until told to stop."""
         try:
             due_s = time.monotonic()
-            while not self._stop_event.is_set():
+            while True:
                 self._adopt_newest()
+                if self._stop_event.is_set():
+                    return
                 now_s = time.monotonic()
                 if now_s < due_s:
                     self._promise(due_s - now_s)
@@ -254,7 +259,6 @@ class InferenceThread(threading.Thread):
             frame = self._camera.next_frame(timeout_s)
         except CameraUnusable as error:
             self._lose_camera(str(error))
-            self._stop_event.wait(min(5.0, camera_settings.stall_after_s))
             return False
         except CameraError as error:
             if time.monotonic() - self._waiting_since_s >= camera_settings.stall_after_s:
@@ -275,16 +279,16 @@ class InferenceThread(threading.Thread):
         return True
 
     def _judge_pace(self, cost_s: float) -> None:
-        every_s = self._settings.camera.every_s
-        self._slow_frames = self._slow_frames + 1 if cost_s > every_s else 0
-        if self._slow_frames >= SLOW_FRAMES:
-            self._alerts.begin(
-                "inference_slow",
-                f"one round over the slots costs more than camera.every ({every_s:g} s); "
-                "set a longer `every`, or use a smaller model",
-            )
-        elif self._slow_frames == 0:
-            self._alerts.end("inference_slow")
+        match self._pace.judge(cost_s):
+            case True:
+                self._alerts.begin(
+                    "inference_slow",
+                    "one round over the slots costs more than camera.every "
+                    f"({self._settings.camera.every_s:g} s); set a longer `every`, or use a "
+                    "smaller model",
+                )
+            case False:
+                self._alerts.end("inference_slow")
 
     def _lose_camera(self, why: str) -> None:
         self._alerts.begin("camera_lost", f"no picture from the camera: {why}")
@@ -332,11 +336,13 @@ class InferenceThread(threading.Thread):
             self._alerts.begin(*alert, cause="frame")
 
     def _adopt_newest(self) -> None:
-        newest = None
+        # Until there is none: `interrupt` misses a camera that is just being replaced.
         while not self._assignments.empty():
             newest = self._assignments.get_nowait()
-        if newest is None:
-            return
+            if self._assignments.empty():
+                self._adopt(newest)
+
+    def _adopt(self, newest: Assignment) -> None:
         before = self._settings
         known = {
             slot.id: (self._pipeline.memories[slot.id], region_key(slot)) for slot in before.slots
@@ -351,6 +357,7 @@ class InferenceThread(threading.Thread):
         """Build the pipeline of an assignment from what is known, and tell every sink."""
         settings, classifier = assignment.settings, assignment.classifier
         self._settings = settings
+        self._pace = Pace(settings.camera.every_s)
         self._regions = {slot.id: region_key(slot) for slot in settings.slots}
         self._pipeline = Pipeline(
             settings.slots,
@@ -445,15 +452,97 @@ def open_journal(storage: Path, has_outbox: bool) -> Journal:
     `has_outbox` says whether there is a broker to acknowledge events.
 
     Raises:
-        ConfigurationError: the folder cannot be made or written.
+        ConfigurationError: the folder cannot be made or written, or another daemon uses it.
     """
     try:
         storage.mkdir(parents=True, exist_ok=True)
+        claim_storage(storage.resolve())
         return Journal(storage / "journal.db", has_outbox=has_outbox)
     except (OSError, JournalError) as error:
         raise ConfigurationError(
             f"{storage}: cannot be written ({error}); set `storage` to a folder this user may write"
         ) from error
+
+
+@functools.cache
+def claim_storage(storage: Path) -> int:
+    """Keep every other daemon out of the folder until this process ends; return its descriptor.
+
+    Raises:
+        ConfigurationError: another daemon uses it.
+        OSError: it cannot be opened.
+    """
+    folder_fd = os.open(storage, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder_fd)
+        raise ConfigurationError(
+            f"{storage}: another slotwatch uses this folder; end it, or give each device a "
+            "`storage` of its own"
+        ) from None
+    except OSError as error:
+        # Some network file systems cannot lock; that alone is no reason not to watch.
+        log.warning("%s: cannot be locked (%s); use it for one device only", storage, error)
+    return folder_fd
+
+
+def open_assignment(settings: Settings, current: Classifier | None = None) -> Assignment:
+    """Return what the inference thread needs; the `current` classifier if it is the right one.
+
+    Raises:
+        ConfigurationError: the model cannot be used.
+    """
+    bundle = read_bundle(settings.model)
+    if current is not None and current.bundle.manifest == bundle.manifest:
+        return Assignment(settings, current)
+    return Assignment(settings, open_classifier(bundle))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything built from one set of settings, but for the camera."""
+
+    assignment: Assignment
+    journal: Journal
+    sinks: tuple[Sink, ...]
+    model_stamp: str  # see `stamp_of`
+
+
+def build_parts(settings: Settings, current: Classifier | None = None) -> Parts:
+    """Return new parts; `current` is the classifier in use.
+
+    They may be built while older ones are in use: no sink has begun, and the journal's
+    file may be open twice.
+
+    Raises:
+        ConfigurationError: something cannot be built; nothing stays open then.
+    """
+    model_stamp = stamp_of(settings.model)  # Before it is read: an edit meanwhile shall show.
+    assignment = open_assignment(settings, current)
+    journal = open_journal(settings.storage, settings.mqtt is not None)
+    try:
+        sinks = build_sinks(settings, journal)
+    except BaseException:
+        journal.close()
+        raise
+    return Parts(assignment, journal, tuple(sinks), model_stamp)
+
+
+def stamp_of(model: Path) -> str:
+    """Return a text that changes when a file of the bundle does.
+
+    Unlike the technician's files these are too large to be read every second.
+    """
+    stamps: list[object] = []
+    for name in (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE):
+        try:
+            status = (model / name).stat()
+        except OSError:
+            stamps.append(None)
+        else:
+            stamps.append((status.st_ino, status.st_size, status.st_mtime_ns))
+    return str(stamps)
 
 
 class Daemon:
@@ -462,20 +551,20 @@ class Daemon:
     def __init__(
         self, config_path: Path, notifier: Notifier, watchdog_every_s: float | None
     ) -> None:
-        self._config_path = config_path
-        self._notifier = notifier
-        self._watchdog_every_s = watchdog_every_s
-        self._stop_event = threading.Event()
-        self._look_now = threading.Event()
+        self.config_path = config_path
+        self.notifier = notifier
+        self.watchdog_every_s = watchdog_every_s
+        self.stop_event = threading.Event()
+        self.look_now = threading.Event()
 
     def stop(self) -> None:
         """End soon; safe in a signal handler."""
-        self._stop_event.set()
-        self._look_now.set()
+        self.stop_event.set()
+        self.look_now.set()
 
     def reload(self) -> None:
         """Look at the files now; safe in a signal handler."""
-        self._look_now.set()
+        self.look_now.set()
 
     def run(self) -> int:
         """Watch the cabinet; return the exit status.
@@ -483,77 +572,92 @@ class Daemon:
         Raises:
             ConfigurationError: the files or the model cannot be used at the start.
         """
-        while True:
-            settings = read_settings(self._config_path)
-            outcome = _Watch(self, settings).run()
-            if outcome is not None:
-                return outcome
-            log.info("the device's connections changed: starting over with the new settings")
-
-
-class _Watch:
-    """The parts built from one set of connections (device, broker, storage)."""
-
-    def __init__(self, daemon: Daemon, settings: Settings) -> None:
-        self._daemon = daemon
-        self._settings = settings
-        self._seen = self._look()
-        self._is_renamed = False  # the topics of now are given up
-        self._retry_s = math.inf  # when files that are invalid are read again
+        settings = read_settings(self.config_path)
         camera = CameraProcess(settings.camera)
         camera.start()  # It starts while the model loads.
         try:
-            classifier = open_classifier(read_bundle(settings.model))
-            self._journal = open_journal(settings.storage, settings.mqtt is not None)
-            self._sinks = build_sinks(settings, self._journal)
+            parts = build_parts(settings)
         except BaseException:
             camera.close()
             raise
-        self._fanout = Fanout(self._sinks)
+        while True:
+            outcome = _Watch(self, parts, camera).run()
+            if isinstance(outcome, int):
+                return outcome
+            log.info("the device's connections changed: starting over with the new settings")
+            parts = outcome
+            camera = CameraProcess(parts.assignment.settings.camera)
+
+
+class _Watch:
+    """The watch with one set of connections (device, broker, storage)."""
+
+    def __init__(self, daemon: Daemon, parts: Parts, camera: CameraProcess) -> None:
+        self._daemon = daemon
+        self._assignment = parts.assignment
+        self._journal = parts.journal
+        self._seen = (parts.assignment.settings.fingerprint, parts.model_stamp)
+        self._is_renamed = False  # the topics of now are given up
+        self._retry_s = math.inf  # when files that are invalid are read again
+        self._fanout = Fanout(parts.sinks)
         self._alerts = Alerts(self._fanout)
         self._health = Health()
-        self._assignment = Assignment(settings, classifier)
         self._inference = InferenceThread(
             self._assignment, camera, self._journal, self._fanout, self._alerts, self._health
         )
         # Only now: the first connection publishes every slot before it says `online`.
         self._fanout.each(lambda sink: sink.start())
 
-    def run(self) -> int | None:
-        """Return the exit status, or None when everything must be built anew."""
-        daemon = self._daemon
+    def run(self) -> int | Parts:
+        """Return the exit status, or the parts to go on with."""
         self._inference.start()
-        daemon._notifier.ready()
+        self._daemon.notifier.ready()
+        settings, classifier = self._assignment.settings, self._assignment.classifier
         log.info(
             "watching %d slots of %s with %s on %s",
-            len(self._settings.slots),
-            self._settings.device,
-            self._assignment.classifier.bundle.name,
-            self._assignment.classifier.runtime,
+            len(settings.slots),
+            settings.device,
+            classifier.bundle.name,
+            classifier.runtime,
         )
-        status: int | None = 0
+        outcome = self._attend()
+        if not isinstance(outcome, Parts):
+            self._daemon.notifier.stopping()
+        self._inference.stop()
+        if self._inference.is_alive():
+            log.error("the inference thread does not end")
+            outcome = 1
+        if outcome == 1:
+            # Not `offline`, which means on purpose: the broker says `lost` by itself.
+            return outcome
+        if self._is_renamed:
+            self._fanout.each(lambda sink: sink.retire())
+        self._fanout.each(lambda sink: sink.close())
+        self._journal.close()
+        return outcome
+
+    def _attend(self) -> int | Parts:
+        """Do what the main thread does; return when this watch is over, and why."""
+        daemon = self._daemon
         health_due_s = time.monotonic() + 2.0
         watchdog_due_s = 0.0
-        is_replaced = False
-        while not daemon._stop_event.is_set():
-            daemon._look_now.wait(LOOK_AT_FILES_EVERY_S)
-            daemon._look_now.clear()
+        while not daemon.stop_event.is_set():
+            daemon.look_now.wait(LOOK_AT_FILES_EVERY_S)
+            daemon.look_now.clear()
             now_s = time.monotonic()
             if self._inference.failure is not None:
-                status = 1
-                break
-            if now_s >= watchdog_due_s and daemon._watchdog_every_s is not None:
-                watchdog_due_s = now_s + daemon._watchdog_every_s / 3
+                return 1
+            if now_s >= watchdog_due_s and daemon.watchdog_every_s is not None:
+                watchdog_due_s = now_s + daemon.watchdog_every_s / 3
                 if self._inference.is_responsive():
-                    daemon._notifier.watchdog()
+                    daemon.notifier.watchdog()
             if now_s >= health_due_s:
                 health_due_s = now_s + HEALTH_EVERY_S
                 self._tell_health()
-            if self._look_at_files():
-                status, is_replaced = None, True
-                break
-        self._close(is_replaced)
-        return status
+            replacement = self._look_at_files()
+            if replacement is not None:
+                return replacement
+        return 0
 
     def _tell_health(self) -> None:
         try:
@@ -570,59 +674,49 @@ class _Watch:
         counts = self._inference.counts()
         words = ", ".join(f"{counts[state]} {state.value}" for state in State)
         alerts = self._alerts.active()
-        self._daemon._notifier.status(words + (f"; alerts: {', '.join(alerts)}" if alerts else ""))
+        self._daemon.notifier.status(words + (f"; alerts: {', '.join(alerts)}" if alerts else ""))
 
-    def _look(self) -> str:
-        """Return a text that changes when one of the files or the model does."""
-        manifest = self._settings.model / MANIFEST_FILE
-        try:
-            model = str(hash(manifest.read_bytes()))
-        except OSError:
-            model = "missing"
-        return f"{fingerprint_of(self._daemon._config_path)} {model}"
-
-    def _look_at_files(self) -> bool:
-        """Take a valid edit over; return True when the connections must be built anew."""
-        seen = self._look()
+    def _look_at_files(self) -> Parts | None:
+        """Take a valid edit over; return new parts when the connections must be others."""
+        current = self._assignment
+        seen = (fingerprint_of(self._daemon.config_path), stamp_of(current.settings.model))
         if seen == self._seen and time.monotonic() < self._retry_s:
-            return False
+            return None
         self._seen = seen
         self._retry_s = math.inf
         try:
-            settings = read_settings(self._daemon._config_path)
-        except SettingsInvalid as error:
+            settings = read_settings(self._daemon.config_path)
+            if _connections(settings) != _connections(current.settings):
+                parts = build_parts(settings, current.classifier)
+                self._is_renamed = _address(settings) != _address(current.settings)
+                self._alerts.end("settings_invalid", cause="files")
+                return parts
+        except ConfigurationError as error:
             # What is missing may be another file, a certificate say: look again.
             self._retry_s = time.monotonic() + RETRY_INVALID_EVERY_S
-            first, *others = error.problems
-            more = f" (and {len(others)} more)" if others else ""
-            self._alerts.begin("settings_invalid", f"{first}{more}", cause="files")
-            return False
+            self._alerts.begin("settings_invalid", _in_one_line(error), cause="files")
+            return None
         self._alerts.end("settings_invalid", cause="files")
-        if _connections(settings) != _connections(self._settings):
-            self._is_renamed = _address(settings) != _address(self._settings)
-            return True
+        # Before the model is read: an edit meanwhile shall show.
+        self._seen = (settings.fingerprint, stamp_of(settings.model))
         try:
-            classifier = open_classifier(read_bundle(settings.model))
+            self._assignment = open_assignment(settings, current.classifier)
         except ConfigurationError as error:
             self._alerts.begin("model_rejected", f"{error}; the one before stays in use")
-            classifier = self._assignment.classifier
+            self._assignment = Assignment(settings, current.classifier)
         else:
             self._alerts.end("model_rejected")
-        self._settings = settings
-        self._assignment = Assignment(settings, classifier)
-        self._seen = self._look()  # The slots file or model may be another one now.
         self._inference.assign(self._assignment)
         log.info("new settings in use")
-        return False
+        return None
 
-    def _close(self, is_replaced: bool) -> None:
-        if not is_replaced:
-            self._daemon._notifier.stopping()
-        self._inference.stop()
-        if self._is_renamed:
-            self._fanout.each(lambda sink: sink.retire())
-        self._fanout.each(lambda sink: sink.close())
-        self._journal.close()
+
+def _in_one_line(error: ConfigurationError) -> str:
+    """Return the first problem, and how many there are more."""
+    if not isinstance(error, SettingsInvalid):
+        return str(error)
+    first, *others = error.problems
+    return f"{first} (and {len(others)} more)" if others else str(first)
 
 
 def _connections(settings: Settings) -> tuple[object, ...]:

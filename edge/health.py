@@ -5,12 +5,19 @@ The inference thread adds what it measured, the main thread reads it every 30 s.
 
 from __future__ import annotations
 
+import math
 import os
+import statistics
 import threading
 import time
 from collections import deque
 from pathlib import Path
 from typing import Any
+
+# A pace is judged over the newest frames: at least so many, and so many seconds of them.
+PACE_FRAMES = 5
+PACE_S = 10.0
+FAST_AGAIN_SHARE = 0.8  # of camera.every, below which a device that was too slow is not any more
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -51,7 +58,7 @@ class Health:
         self._started_s = time.monotonic()
         self._frames: deque[tuple[float, int, float]] = deque(maxlen=4096)
         self._last_frame_s: float | None = None
-        self._cpu_before = (time.monotonic(), 0.0)
+        self._cpu_before = (time.monotonic(), cpu_seconds())
 
     def add_frame(self, slots: int, duration_s: float) -> None:
         """Take that a frame of so many slots was processed just now, and its cost."""
@@ -88,6 +95,29 @@ class Health:
             "journal_depth": journal_depth,
             "camera_restarts": restarts,
         }
+
+
+class Pace:
+    """Whether frames cost more time than there is for them; for one thread.
+
+    The median of the newest frames is judged, and a device is too slow until it is clearly
+    fast enough again: one that is just about fast enough does not go back and forth.
+    """
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        frames = max(PACE_FRAMES, math.ceil(PACE_S / every_s))
+        self._costs_s: deque[float] = deque(maxlen=frames)
+        self._is_slow = False
+
+    def judge(self, cost_s: float) -> bool | None:
+        """Take one frame's cost; return whether the device is too slow, None while unknown."""
+        self._costs_s.append(cost_s)
+        if len(self._costs_s) < (self._costs_s.maxlen or 0):
+            return None
+        limit_s = self._every_s * (FAST_AGAIN_SHARE if self._is_slow else 1.0)
+        self._is_slow = statistics.median(self._costs_s) > limit_s
+        return self._is_slow
 
 
 def _percentile(ordered: list[float], share: float) -> float | None:

@@ -320,3 +320,68 @@ def test_a_storage_that_cannot_be_written_ends_with_78(cabinet, broker, tmp_path
     with running_daemon(cabinet.config_path) as daemon:
         assert daemon.process.wait(20) == 78
         assert "set `storage` to a folder this user may write" in daemon.log()
+
+
+def info(broker):
+    return json.loads(retained(broker)[f"{PREFIX}/info"])
+
+
+def test_connections_that_cannot_be_built_leave_the_ones_before_in_use(cabinet, broker, tmp_path):
+    (tmp_path / "file").write_text("")
+    cabinet.show(0, 1)
+    alert = f"{PREFIX}/alerts/settings_invalid"
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        cabinet.config |= {"device": "renamed", "storage": "file/below"}
+        cabinet.write()
+        payload = eventually(lambda: retained(broker).get(alert), what=daemon.log)
+        assert f"{tmp_path}/file/below: cannot be written" in json.loads(payload)["message"]
+        cabinet.show(1, 1)
+        wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
+        (tmp_path / "file").unlink()  # no edit: what was missing comes
+        eventually(lambda: "slotwatch/renamed/slots/A1" in retained(broker), what=daemon.log)
+        assert alert not in retained(broker)
+        assert daemon.stop() == 0
+
+
+def test_a_second_daemon_may_not_use_the_same_storage(cabinet, broker):
+    cabinet.show(0, 1)
+    with running_daemon(cabinet.config_path) as first:
+        wait_for(broker, first, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        with running_daemon(cabinet.config_path) as second:
+            assert second.process.wait(20) == 78
+            assert "another slotwatch uses this folder" in second.log()
+        assert first.process.poll() is None
+
+
+def test_of_many_edits_in_a_row_the_last_is_in_use(cabinet, broker):
+    cabinet.show(0, 1)
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        deadline_s = time.monotonic() + 4.0
+        while time.monotonic() < deadline_s:
+            side = 60 + int(1000 * time.monotonic()) % 40
+            cabinet.slots["B1"] = [0, 0, side, side]
+            cabinet.write()
+        wanted = [[0, 0], [side, 0], [side, side], [0, side]]
+        eventually(
+            lambda: info(broker)["slots"][-1]["region"] == wanted, what=lambda: str(info(broker))
+        )
+        assert "Traceback" not in daemon.log()
+
+
+def test_a_stop_during_the_start_is_obeyed(cabinet, broker):
+    with running_daemon(cabinet.config_path) as daemon:
+        daemon.camera_pid()  # signals are caught by now; the model is still being read
+        assert daemon.stop() == 0
+        assert "Traceback" not in daemon.log()
+
+
+def test_a_stop_is_obeyed_while_the_camera_hangs(cabinet, broker):
+    cabinet.show(0, 1)
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        os.kill(daemon.camera_pid(), signal.SIGSTOP)
+        start_s = time.monotonic()
+        assert daemon.stop(signal.SIGINT) == 0
+        assert time.monotonic() - start_s < 5.0
