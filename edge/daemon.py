@@ -32,7 +32,7 @@ from edge.classifier import Classifier, open_classifier
 from edge.health import Health, Pace
 from edge.journal import Journal, JournalError
 from edge.notify import Notifier
-from edge.pipeline import FrameResult, Pipeline, carry_over, region_key
+from edge.pipeline import Change, FrameResult, Pipeline, carry_over, region_key
 from edge.settings import SettingsInvalid, fingerprint_of, read_settings
 from edge.sinks import Sink
 from edge.sinks.jsonl import JsonLinesSink
@@ -57,7 +57,10 @@ RETRY_INVALID_EVERY_S = 5.0
 # The first frames of a cabinet that nothing is known of are read this fast: a fresh start
 # shows the truth within moments instead of after `confirm` x `every`.
 SETTLE_EVERY_S = 0.2
-LOST_CAMERA_DEADLINE_S = 10.0  # a camera that is lost gets at least this long to come back
+# A camera that is lost gets at least this long to come back, and longer with every attempt:
+# some need more than that to open, a stream with rare key frames say.
+LOST_CAMERA_DEADLINE_S = 10.0
+LONGEST_CAMERA_DEADLINE_S = 40.0
 PROCESSING_DEADLINE_S = 20.0  # one frame of 1024 slots at the 100 ms budget never comes near
 
 FRAME_ALERTS: dict[Reason, tuple[str, str]] = {
@@ -169,6 +172,8 @@ class InferenceThread(threading.Thread):
         self._back_by_s = time.monotonic() + PROCESSING_DEADLINE_S
         self._settings = assignment.settings
         self._waiting_since_s: float | None = None
+        self._patience_s = LOST_CAMERA_DEADLINE_S
+        self._unrecorded: tuple[Change, ...] = ()  # what an edit changed, while the disk is full
         self._is_fresh = False
         self._frames_since_start = 0
         self._pace = Pace(assignment.settings.camera.every_s)
@@ -250,7 +255,7 @@ class InferenceThread(threading.Thread):
             self._waiting_since_s = now_s
         is_lost = now_s - self._waiting_since_s >= camera_settings.stall_after_s
         timeout_s = (
-            max(LOST_CAMERA_DEADLINE_S, camera_settings.stall_after_s)
+            max(self._patience_s, camera_settings.stall_after_s)
             if is_lost
             else self._waiting_since_s + camera_settings.stall_after_s - now_s
         )
@@ -263,10 +268,13 @@ class InferenceThread(threading.Thread):
         except CameraError as error:
             if time.monotonic() - self._waiting_since_s >= camera_settings.stall_after_s:
                 self._lose_camera(str(error))
+            if is_lost:
+                self._patience_s = min(2 * self._patience_s, LONGEST_CAMERA_DEADLINE_S)
             return False
         if frame is None:  # interrupted: there is something else to do first
             return False
         self._waiting_since_s = None
+        self._patience_s = LOST_CAMERA_DEADLINE_S
         self._alerts.end("camera_lost")
         self._promise(0.0)
         start_s = time.perf_counter()
@@ -298,18 +306,21 @@ class InferenceThread(threading.Thread):
     def _publish(self, result: FrameResult) -> None:
         if result.unusable is not Reason.CAMERA_LOST:
             self._set_frame_alert(result.unusable)
-        if result.changes:
-            self._record(result)
+        self._record(result.changes)
         for slot_id in result.renewed:
             self._tell_slot(slot_id)
 
-    def _record(self, result: FrameResult) -> None:
+    def _record(self, changes: Sequence[Change]) -> None:
+        changes = (*self._unrecorded, *changes)
+        if not changes:
+            return
         try:
-            recorded = self._journal.record(result.changes, self._regions)
+            recorded = self._journal.record(changes, self._regions)
         except JournalError as error:
-            # Not committed: the next frame proposes the same changes again.
+            # Not committed: the next frame proposes its changes again.
             self._alerts.begin("storage_full", str(error))
             return
+        self._unrecorded = ()
         self._alerts.end("storage_full")
         self._pipeline.commit(recorded)
         for transition, _ in recorded:
@@ -371,8 +382,10 @@ class InferenceThread(threading.Thread):
         for slot_id in gone:
             self._forget(slot_id)
             self._sinks.each(lambda sink, gone_id=slot_id: sink.forget_slot(gone_id))  # type: ignore[misc]
-        if changes:
-            self._record(FrameResult((), changes, (), None))
+        # No frame proposes these again; they are kept until the disk takes them.
+        unrecorded = (*self._unrecorded, *changes)
+        self._unrecorded = tuple(c for c in unrecorded if c[0].slot_id in self._regions)
+        self._record(())
         self._sinks.each(lambda sink: sink.info(device_info(assignment)))
         for slot in settings.slots:
             self._tell_slot(slot.id)
