@@ -1,16 +1,23 @@
 """The recipe of models/default: fine-tuned for fixed cameras under changing light.
 
-Command: make train DATA=../shared/data/A_train_pool
+Command: python -m edge.cameras.simulator crops --out build/simulator --seed 121 --seeds 90 \\
+             --count 4500
+         slotwatch-train train --data ../shared/data/A_train_pool --data build/simulator \\
+             --out models/default --no-pictures
+Cost:    11 minutes on two busy cores, 2.7 MB, 1.1 ms per crop there.
+Result:  groups held out: balanced accuracy 0.983 (test), 0.990 (holdout). A day of a car park
+         that training never saw: 0.948, AUC 0.989 (a frozen backbone: 0.908, 0.966).
+         Simulated cabinets it never saw: readings 0.945 and 0.976.
 """
 
 from trainer.recipe import Recipe
 
 RECIPE = Recipe(
     name="shipped",
-    head_views=1,
+    head_views=0,
     head_epochs=60,
     fine_tune_from="block_3_expand",
-    epochs=9,
+    epochs=11,
     garbage_share=0.08,
     crops_per_epoch=5120,
     learning_rate=4e-4,
