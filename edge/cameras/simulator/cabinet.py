@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from edge.cameras.simulator.geometry import Floats, View, floats, slot_id
 from edge.cameras.simulator.materials import linear, noise_at
@@ -28,6 +29,7 @@ FINISHES: tuple[tuple[tuple[int, int, int], tuple[int, int, int], str], ...] = (
     ((176, 170, 156), (70, 74, 80), "painted"),
 )
 DEFAULT_SEED = 1
+_PAPER_RGB = floats([1.0, 0.98, 0.92])
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,27 +43,32 @@ class Cabinet:
     room_wall_rgb: Floats
     surface: str  # painted, wood, galvanised
     is_perforated: bool  # holes in the back walls
-    has_labels: bool
+    labels: npt.NDArray[np.uint8] | None  # (rows, columns, height, width), grey
     dirt: float  # 0..1
     gloss: float
     offset: float  # moves the grain, so that no two racks have the same
     stains: Floats  # (rows * columns, 4): x, y, size, strength of a mark on the back wall
 
-    def albedo(self, view: View, face: Floats, points: Floats, near: Floats) -> Floats:
-        """Return linear RGB (n, 3) of points on the faces of the rack.
+    def albedo(
+        self,
+        view: View,
+        face: npt.NDArray[np.int8],
+        x: Floats,
+        y: Floats,
+        z: Floats,
+        near: Floats,
+    ) -> Floats:
+        """Return linear RGB (3, ...) of points (...) on the faces of the rack and on the wall.
 
-        `near` (n,) is how close a point lies to an inner edge of its slot, 1 at the edge.
+        `near` is how close a point lies to an inner edge of its slot, 1 at the edge.
         """
-        x, y, z = points.T
         u = np.where((face == LEFT) | (face == RIGHT), z, x) + self.offset
         v = np.where((face == TOP) | (face == FLOOR), z, y) + self.offset * 0.7
-        colour = np.where((face == FRONT)[:, None], self.frame_rgb, self.inside_rgb)
-        back = face == BACK
-        colour[back] = self.back_rgb
-        cell = np.floor(x) * 3.1 + np.floor(y / view.cell_height) * 1.7
+        front, back, wall = face == FRONT, face == BACK, face == WALL
         if self.surface == "wood":
-            along, across = np.where(face == FRONT, v, u), np.where(face == FRONT, u, v)
-            shift = np.where(face == FRONT, 0, cell)
+            along, across = np.where(front, v, u), np.where(front, u, v)
+            cell = np.floor(x) * 3.1 + np.floor(y / view.cell_height) * 1.7
+            shift = np.where(front, 0, cell)
             tone = noise_at(along * 0.1 + shift, across * 1.5 + shift, 240) * 0.22
             tone += noise_at(along * 0.5, across * 6 + shift, 230) * 0.1
         elif self.surface == "galvanised":
@@ -69,46 +76,70 @@ class Cabinet:
         else:
             tone = noise_at(u, v, 22) * 0.035 + noise_at(u, v, 500) * 0.02
         tone -= self.dirt * (0.12 + 0.14 * noise_at(u * 0.7, v * 0.7, 130)) * near
-        colour = colour * np.clip(1 + tone, 0.2, 1.6)[:, None]
+        tone[wall] = 0.04 * np.sin(x[wall] * 1.3) * np.sin(y[wall] * 1.1)
+        palette = np.stack([self.inside_rgb] * 7, axis=1)
+        palette[:, [FRONT, BACK, WALL]] = np.stack(
+            [self.frame_rgb, self.back_rgb, self.room_wall_rgb], axis=1
+        )
+        colour = palette[:, face] * np.clip(1 + tone, 0.2, 1.6)
         if self.mat_rgb is not None:
             inset = (face == FLOOR) & (near < 0.8)
             weave = 1 + 0.12 * noise_at(u[inset] * 4, v[inset] * 4, 300)
-            colour[inset] = self.mat_rgb * weave[:, None]
-        scratch = noise_at(u * 0.35 + v * 2.4, v * 0.3 - u * 0.2, 300)
-        scratched = (scratch > 1.12) & (face != WALL)
-        colour[scratched] = colour[scratched] * 0.75 + 0.06
+            colour[:, inset] = self.mat_rgb[:, None] * weave
+        scratched = noise_at(u * 0.35 + v * 2.4, v * 0.3 - u * 0.2, 300) > 1.12
+        scratched &= ~wall
+        colour[:, scratched] = colour[:, scratched] * 0.75 + 0.06
         if self.is_perforated:
             hole = back & ((u / 0.085 % 1 - 0.5) ** 2 + (v / 0.085 % 1 - 0.5) ** 2 < 0.045)
-            colour[hole] *= 0.18
-        self._stain(view, back, x, y, colour)
-        if self.has_labels:
-            self._label(view, face, x, y, colour)
+            colour[:, hole] *= 0.18
+        self._stain(view, back, x[back], y[back], colour)
+        if self.labels is not None:
+            self._label(view, self.labels, front, x[front], y[front], colour)
         return np.asarray(colour, np.float32)
 
     def _stain(self, view: View, back: Floats, x: Floats, y: Floats, colour: Floats) -> None:
-        column = np.clip(np.floor(x).astype(int), 0, view.columns - 1)
-        row = np.clip(np.floor(y / view.cell_height).astype(int), 0, view.rows - 1)
-        x, y, row, column = x[back], y[back], row[back], column[back]
-        stain = self.stains[row * view.columns + column]
-        distance = np.hypot(x - column - stain[:, 0], y / view.cell_height - row - stain[:, 1])
-        mark = np.clip(1 - distance / stain[:, 2] + 0.4 * noise_at(x, y, 260), 0, 1) * stain[:, 3]
-        colour[back] *= (1 - mark)[:, None]
+        down = y / view.cell_height
+        column = np.clip(x.astype(np.int32), 0, view.columns - 1)
+        row = np.clip(down.astype(np.int32), 0, view.rows - 1)
+        middle_x, middle_y, size, strength = self.stains.T[:, row * view.columns + column]
+        distance = np.hypot(x - column - middle_x, down - row - middle_y)
+        mark = np.clip(1 - distance / size + 0.4 * noise_at(x, y, 260), 0, 1) * strength
+        colour[:, back] *= 1 - mark
 
-    def _label(self, view: View, face: Floats, x: Floats, y: Floats, colour: Floats) -> None:
+    def _label(
+        self,
+        view: View,
+        labels: npt.NDArray[np.uint8],
+        front: Floats,
+        x: Floats,
+        y: Floats,
+        colour: Floats,
+    ) -> None:
         """Stick a paper label with the slot's id on the bar below each slot."""
-        edge = np.round(y / view.cell_height)
+        edge, column = np.round(y / view.cell_height), np.floor(x)
         v = (y - edge * view.cell_height) / (view.gap * view.cell_height * 0.62) + 0.5
-        column = np.floor(x)
         u = (x - column - 0.36) / 0.28
-        inside = (face == FRONT) & (u > 0) & (u < 1) & (v > 0) & (v < 1)
+        inside = (u > 0) & (u < 1) & (v > 0) & (v < 1)
         inside &= (edge > 0) & (edge <= view.rows) & (column >= 0) & (column < view.columns)
-        if not inside.any():
-            return
-        for row, col in set(zip(edge[inside].astype(int), column[inside].astype(int), strict=True)):
-            picture = np.full((22, 64), 205, np.uint8)
+        height, width = labels.shape[2:]
+        text = labels[
+            edge[inside].astype(np.int32) - 1,
+            column[inside].astype(np.int32),
+            (v[inside] * height).astype(np.int32),
+            (u[inside] * width).astype(np.int32),
+        ]
+        there = np.zeros_like(front)
+        there[front] = inside
+        colour[:, there] = (text / 255.0) ** 2.2 * _PAPER_RGB[:, None]
+
+
+def _print_labels(view: View) -> npt.NDArray[np.uint8]:
+    labels = np.full((view.rows, view.columns, 22, 64), 205, np.uint8)
+    for row in range(view.rows):
+        for column in range(view.columns):
             cv2.putText(
-                picture,
-                slot_id(row - 1, col),
+                labels[row, column],
+                slot_id(row, column),
                 (14, 18),
                 cv2.FONT_HERSHEY_SIMPLEX,
                 0.62,
@@ -116,9 +147,7 @@ class Cabinet:
                 2,
                 cv2.LINE_AA,
             )
-            here = inside & (edge == row) & (column == col)
-            text = picture[(v[here] * 22).astype(int), (u[here] * 64).astype(int)]
-            colour[here] = ((text / 255.0) ** 2.2)[:, None] * floats([1.0, 0.98, 0.92])
+    return labels
 
 
 def build_cabinet(rng: np.random.Generator, seed: int, view: View) -> Cabinet:
@@ -159,7 +188,7 @@ def build_cabinet(rng: np.random.Generator, seed: int, view: View) -> Cabinet:
         ),
         surface=surface,
         is_perforated=seed != DEFAULT_SEED and rng.random() < 0.18,
-        has_labels=seed == DEFAULT_SEED or rng.random() < 0.7,
+        labels=_print_labels(view) if seed == DEFAULT_SEED or rng.random() < 0.7 else None,
         dirt=float(rng.uniform(0.3, 1.0)),
         gloss={"painted": 0.12, "wood": 0.03, "galvanised": 0.3}[surface],
         offset=float(rng.uniform(0, 40)),

@@ -79,18 +79,14 @@ class View:
         uvw = xyz @ self.projection[:, :3].T + self.projection[:, 3]
         return np.asarray(uvw[..., :2] / uvw[..., 2:])
 
-    def rays(self, left: int, top: int, right: int, bottom: int, oversample: int) -> Floats:
-        """Return a direction (rows, columns, 3) into the rack for every sample of a pixel box.
+    def rays(self, u_px: Floats, v_px: Floats) -> Floats:
+        """Return a direction (3, ...) into the rack for every position (...) in the picture.
 
         Scaled so that z is 1: a point of depth z lies at `eye + (z - eye_z) * ray`.
         """
-        u = left + (np.arange((right - left) * oversample) + 0.5) / oversample
-        v = top + (np.arange((bottom - top) * oversample) + 0.5) / oversample
         inverse = np.linalg.inv(self.projection[:, :3])
-        direction = (
-            inverse[:, 0] * u[None, :, None] + inverse[:, 1] * v[:, None, None] + inverse[:, 2]
-        )
-        return np.asarray(direction / direction[..., 2:], np.float32)
+        x, y, z = (row[0] * u_px + row[1] * v_px + row[2] for row in inverse)
+        return np.stack([x / z, y / z, np.ones_like(z)]).astype(np.float32)
 
     def opening(self, row: int, column: int) -> tuple[float, float, float, float]:
         """Return a slot's front opening in rack coordinates: left, top, right, bottom."""

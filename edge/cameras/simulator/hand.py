@@ -144,8 +144,8 @@ def draw_hand(gesture: Gesture, angle: float) -> Sprite:
 
 
 def _raster(parts: list[Floats], colours: list[Floats], angle: float, sleeve: Floats) -> Sprite:
-    quads = np.concatenate(parts)
-    colour = np.repeat(np.array(colours), [len(part) for part in parts], axis=0)
+    quads = np.concatenate([part.reshape(-1, 4, 3) for part in parts])
+    colour = np.repeat(np.array(colours), [part[..., 0, 0].size for part in parts], axis=0)
     normals = normals_of(quads)
     seen = normals[:, 2] < 0.05
     quads, normals, colour = quads[seen], normals[seen], colour[seen]

@@ -1,5 +1,7 @@
-"""Surfaces that things are made of: arrays of small quadrilaterals.
+"""Surfaces that things are made of: small quadrilaterals, grouped in convex pieces.
 
+A mesh is an array (pieces, quadrilaterals, 4, 3): a box is one piece, a tube one per
+bend. What is convex throws the shadow of its outline, which saves drawing the rest.
 A part's own coordinates: x right, y up, z away from the camera; it stands on y = 0.
 Corners run counter-clockwise seen from outside (right-handed), so that normals point out.
 """
@@ -14,14 +16,14 @@ from edge.cameras.simulator.geometry import Floats
 
 
 def quads_of(grid: Floats, flip: bool = False) -> Floats:
-    """Return the quadrilaterals (n, 4, 3) between the points of a (rows, columns, 3) grid."""
+    """Return the mesh between the points of a (rows, columns, 3) grid, each row a piece."""
     a, b, c, d = grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]
     order = (a, d, c, b) if flip else (a, b, c, d)
-    return np.stack(order, axis=2).reshape(-1, 4, 3).astype(np.float32)
+    return np.stack(order, axis=2).astype(np.float32)
 
 
 def normals_of(quads: Floats) -> Floats:
-    """Return the unit normals (n, 3)."""
+    """Return the unit normals (n, 3) of quadrilaterals (n, 4, 3)."""
     normal = np.cross(quads[:, 2] - quads[:, 0], quads[:, 3] - quads[:, 1])
     length = np.linalg.norm(normal, axis=1, keepdims=True)
     return np.asarray(normal / np.maximum(length, 1e-9), np.float32)
@@ -55,8 +57,8 @@ def rounded_box(width: float, height: float, depth: float, radius: float = 0.02)
             length = np.linalg.norm(offset, axis=2, keepdims=True)
             grid = core + radius * offset / np.maximum(length, 1e-9)
             grid[..., 1] += half[1]
-            faces.append(quads_of(grid.astype(np.float32), flip=side > 0))
-    return np.concatenate(faces)
+            faces.append(quads_of(grid.astype(np.float32), flip=side > 0).reshape(-1, 4, 3))
+    return np.concatenate(faces)[None]
 
 
 def lathe(profile: Sequence[tuple[float, float]], segments: int = 36) -> Floats:

@@ -43,7 +43,7 @@ class Part:
     `turn` (a rotation, perhaps scaled) and `offset` take it to the thing's coordinates.
     """
 
-    quads: Floats  # (n, 4, 3)
+    quads: Floats  # (pieces, quadrilaterals, 4, 3), see meshes
     material: Material
     turn: Floats = field(default_factory=lambda: np.eye(3, dtype=np.float32))
     offset: Floats = field(default_factory=lambda: np.zeros(3, np.float32))
@@ -53,7 +53,7 @@ class Part:
         return Part(self.quads, self.material, turn @ self.turn, turn @ self.offset + offset)
 
     def placed_quads(self) -> Floats:
-        """Return the quadrilaterals in the thing's coordinates."""
+        """Return the mesh in the thing's coordinates."""
         return np.asarray(self.quads @ self.turn.T + self.offset, np.float32)
 
 
@@ -296,9 +296,13 @@ def _tape(rng: Random, room: Room) -> list[Part]:
         colour = random_colour(rng, room.wall_rgb)
         ring = [(inner, 0.0), (outer, 0.0), (outer, width), (inner, width)]
         core = [(inner, width), (inner * 0.93, width), (inner * 0.93, 0.0)]
+        # In short arcs: as one piece, a ring would throw the shadow of a disc.
         return [
-            Part(lathe(ring, 44), _plastic(rng, colour)),
-            Part(lathe(core, 44), Material(plain(linear(190, 150, 105)), gloss=0.05)),
+            Part(lathe(ring, 44).reshape(-1, 4, 4, 3), _plastic(rng, colour)),
+            Part(
+                lathe(core, 44).reshape(-1, 4, 4, 3),
+                Material(plain(linear(190, 150, 105)), gloss=0.05),
+            ),
         ]
 
     if rng.random() < 0.5:
