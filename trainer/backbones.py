@@ -29,7 +29,9 @@ def _build_mobilenet_v2(input_size_px: int) -> Any:
 
     crop = keras.Input((input_size_px, input_size_px, 3), name="crop_rgb")
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1, name="scale")(crop)
-    return keras.applications.MobileNetV2(input_tensor=scaled, include_top=False, weights=None)
+    network = keras.applications.MobileNetV2(input_tensor=scaled, include_top=False, weights=None)
+    # Keras would name the input in a list otherwise, and warn at every call with a plain batch.
+    return keras.Model(crop, network.output)
 
 
 def _load_mobilenet_v2(model: Any, file: Path) -> None:

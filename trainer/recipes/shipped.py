@@ -1,8 +1,8 @@
 """The recipe of models/default: fine-tuned for fixed cameras under changing light.
 
-Command: python -m edge.cameras.simulator crops --out build/simulator --seed 121 --seeds 90 \\
+Command: python -m edge.cameras.simulator crops --out build/simulator --seed 121 --seeds 90
              --count 4500
-         slotwatch-train train --data ../shared/data/A_train_pool --data build/simulator \\
+         slotwatch-train train --data ../shared/data/A_train_pool --data build/simulator
              --out models/default --no-pictures
 Cost:    11 minutes on two busy cores, 2.7 MB, 1.1 ms per crop there.
 Result:  groups held out: balanced accuracy 0.983 (test), 0.990 (holdout). A day of a car park
