@@ -85,11 +85,21 @@ def hand_mask(pose: Pose) -> npt.NDArray[np.uint8]:
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A hand as seen by the camera, pointing up: linear light of two sources, and alpha."""
+    """A hand as seen by the camera, pointing up: linear light of two sources, and alpha.
+
+    The light is weighted by alpha: edges stay clean when the sprite is turned.
+    """
 
     room: Floats  # (height, width, 3)
     key: Floats
     alpha: Floats  # (height, width)
+
+
+def lengthen(sprite: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return the picture of a hand with the arm that its last row begins."""
+    extra = ARM_PX - SPRITE_WH[1]
+    grown = cv2.copyMakeBorder(sprite, 0, extra, 0, 0, cv2.BORDER_REPLICATE)
+    return np.asarray(grown, np.uint8)
 
 
 def _bent(base: Floats, length: float, turn: float, curl: float) -> Floats:
@@ -153,39 +163,36 @@ def _raster(parts: list[Floats], colours: list[Floats], angle: float, sleeve: Fl
     scale = 2
     index = np.full((SPRITE_WH[1] * scale, SPRITE_WH[0] * scale), -1, np.int32)
     polygons = np.round(quads[..., :2] * scale * 16).astype(np.int32)
-    for number in order:
-        cv2.fillConvexPoly(index, polygons[number], int(number), cv2.LINE_8, 4)
-    mask = index >= 0
-    where = np.nonzero(mask)
-    hit = index[where]
-    field = np.zeros((*index.shape, 4), np.float32)
-    field[where] = np.concatenate([normals[hit], np.ones((len(hit), 1), np.float32)], axis=1)
-    normal = cv2.blur(field, (9, 9))[where][:, :3]
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
-    y, x = where
-    tone = 1 + 0.06 * noise_at(x / 40.0, y / 40.0, 60) + 0.05 * noise_at(x / 9.0, y / 30.0, 60)
-    is_cloth = (np.abs(colour[hit] - sleeve).max(axis=1) < 1e-6)[:, None]
-    weave = 1 + 0.12 * noise_at(x / 20.0, y / 20.0, 90)[:, None] * is_cloth
-    body = colour[hit] * tone[:, None] * weave
+    for number in order.tolist():
+        cv2.fillConvexPoly(index, polygons[number], number, cv2.LINE_8, 4)
+    # Averaged over the samples of a pixel, then lit. The last row is that of no hand.
+    is_cloth = np.abs(colour - sleeve).max(axis=1, keepdims=True) < 1e-6
+    looks = np.concatenate([colour, np.ones_like(is_cloth)], axis=1)
+    turns = np.concatenate([normals, is_cloth], axis=1)
+    look, turn = (
+        cv2.resize(
+            np.vstack([values, np.zeros(4)]).astype(np.float32)[index],
+            SPRITE_WH,
+            interpolation=cv2.INTER_AREA,
+        )
+        for values in (looks, turns)
+    )
+    alpha = np.ascontiguousarray(look[..., 3])
+    y, x = np.nonzero(alpha)
+    normal = cv2.blur(turn, (5, 5))[y, x, :3].T
+    normal /= np.maximum(np.linalg.norm(normal, axis=0), 1e-6)
+    cloth = turn[y, x, 3] / alpha[y, x]
+    tone = 1 + 0.06 * noise_at(x / 20, y / 20, 60) + 0.05 * noise_at(x / 4.5, y / 15, 60)
+    weave = 1 + 0.12 * noise_at(x / 10, y / 10, 90) * cloth
+    body = look[y, x, :3].T * (tone * weave)
     # Towards the light in the picture is up; the sprite will be turned by `angle`.
     up = floats([-np.sin(angle), -np.cos(angle)])
     key = floats([up[0] * 0.62, up[1] * 0.62, -0.78])
-    facing = normal @ key
-    room = body * (0.42 + 0.28 * np.clip(-normal[:, 2], 0, 1) + 0.2 * (normal[:, :2] @ up))[:, None]
-    lit = body * np.clip(facing, 0, 1)[:, None]
+    room = body * (0.42 + 0.28 * np.clip(-normal[2], 0, 1) + 0.2 * (up @ normal[:2]))
+    lit = body * np.clip(key @ normal, 0, 1)
     half = key + floats([0, 0, -1])
-    shine = np.clip(normal @ (half / np.linalg.norm(half)), 0, 1) ** 22
-    lit = lit + 0.06 * shine[:, None] * ~is_cloth
-    pictures = []
-    for values in (room, lit):
-        full = np.zeros((*index.shape, 3), np.float32)
-        full[where] = values
-        pictures.append(cv2.resize(full, SPRITE_WH, interpolation=cv2.INTER_AREA))
-    alpha = cv2.resize(mask.astype(np.float32), SPRITE_WH, interpolation=cv2.INTER_AREA)
-    extra = ARM_PX - SPRITE_WH[1]
-    grown = [
-        cv2.copyMakeBorder(picture, 0, extra, 0, 0, cv2.BORDER_REPLICATE)
-        for picture in (*pictures, alpha)
-    ]
-    # Already weighted by alpha: edges stay clean when the sprite is turned.
-    return Sprite(grown[0], grown[1], grown[2])
+    shine = np.clip(half / np.linalg.norm(half) @ normal, 0, 1) ** 22
+    lit += 0.06 * shine * (1 - cloth) * alpha[y, x]
+    pictures = np.zeros((2, *alpha.shape, 3), np.float32)
+    pictures[:, y, x] = np.moveaxis(np.stack([room, lit]), 1, 2)
+    return Sprite(pictures[0], pictures[1], alpha)

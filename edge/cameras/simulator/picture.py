@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edge.cameras.simulator.cabinet import Cabinet, build_cabinet
 from edge.cameras.simulator.geometry import HEIGHT_PX, WIDTH_PX, Floats, View, floats
-from edge.cameras.simulator.hand import Pose, Sprite, draw_hand
+from edge.cameras.simulator.hand import Pose, Sprite, draw_hand, lengthen
 from edge.cameras.simulator.light import LIGHTS, Moment, hang_lights, moment
 from edge.cameras.simulator.render import Box, Renderer
 from edge.cameras.simulator.story import Gesture, Passer, Situation
@@ -55,7 +55,7 @@ class Picture:
         self._sum = np.empty((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
         self._noise = _sensor_noise(seed)
         self._sprite: tuple[int, Sprite] | None = None
-        self._lit_hand: tuple[int | None, Floats] | None = None
+        self._lit_hand: tuple[int | None, npt.NDArray[np.uint8]] | None = None
         self._carried: tuple[int, ImageRGB, Floats] | None = None
 
     def paint(
@@ -154,35 +154,35 @@ class Picture:
             self._sprite = (gesture.look_seed, draw_hand(gesture, pose.angle))
             self._carried = None
             self._lit_hand = None
-        sprite = self._sprite[1]
         if self._lit_hand is None or self._lit_hand[0] != self._step:
-            self._lit_hand = (self._step, self._light_hand(sprite))
-        colour = self._lit_hand[1]
+            self._lit_hand = (self._step, self._light_hand(self._sprite[1]))
+        hand = self._lit_hand[1]
         matrix = pose.matrix()
         # Corners are edges of pixels; OpenCV's warps count from the centres.
         matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-        _drop_shadow(image, sprite.alpha, matrix, pose.scale)
+        _drop_shadow(image, hand[..., 3], matrix, pose.scale)
         is_early = now_s < gesture.change_s
         if (gesture.kind == "put" and is_early) or (gesture.kind == "take" and not is_early):
             self._carry(image, gesture, pose)
-        box = _bounds(matrix, sprite.alpha.shape)
+        box = _bounds(matrix, hand.shape)
         if box is None:
             return
         left, top, right, bottom = box
         matrix[:, 2] -= (left, top)
-        wh = (right - left, bottom - top)
-        warped = cv2.warpAffine(colour, matrix, wh)
-        cover = cv2.warpAffine(sprite.alpha, matrix, wh)[..., None]
+        *colour, cover = cv2.split(cv2.warpAffine(hand, matrix, (right - left, bottom - top)))
         under = image[top:bottom, left:right]
-        under[:] = np.clip(under * (1 - cover) + warped, 0, 255).astype(np.uint8)
+        kept = cv2.multiply(under, cv2.merge([255 - cover] * 3), scale=1 / 255)
+        under[:] = cv2.add(kept, cv2.merge(colour))
 
-    def _light_hand(self, sprite: Sprite) -> Floats:
-        """Return the hand's display values, weighted by its alpha."""
+    def _light_hand(self, sprite: Sprite) -> npt.NDArray[np.uint8]:
+        """Return the hand's display values, weighted by its alpha, which is the fourth channel."""
         weights = self._moment.weights_rgb * (self._tint * np.float32(self._exposure))
         key = weights[1] + weights[2] + weights[3]
         premultiplied = sprite.room * weights[0] * 1.25 + sprite.key * key
         alpha = sprite.alpha[..., None]
-        return self._colour(premultiplied / np.maximum(alpha, 1e-3)) * alpha
+        colour = self._colour(premultiplied / np.maximum(alpha, 1e-3)) * alpha
+        hand = np.concatenate([colour, alpha * 255], axis=2)
+        return lengthen(np.round(hand).astype(np.uint8))
 
     def _carry(self, image: ImageRGB, gesture: Gesture, pose: Pose) -> None:
         """Draw the thing under the hand that brings or takes it."""
@@ -321,26 +321,34 @@ def _shade(image: ImageRGB, passer: Passer, now_s: float) -> None:
     share = (now_s - passer.start_s) / passer.duration_s
     middle = -0.4 + 1.8 * (share if passer.from_left else 1 - share)
     x = np.arange(WIDTH_PX) / WIDTH_PX
-    y = np.arange(0, HEIGHT_PX) / HEIGHT_PX
-    profile = np.exp(-(((x - middle) / passer.width) ** 2))
-    fade = 0.55 + 0.45 * y
-    # Both factors are smooth: one row and one column make the whole shadow.
-    keep = (1 - passer.strength * fade[:, None] * profile[None, :]).astype(np.float32)
-    image[:] = cv2.multiply(image, cv2.merge([keep, keep, keep]), dtype=cv2.CV_8U)
+    profile = passer.strength * np.exp(-(((x - middle) / passer.width) ** 2))
+    for top in range(0, HEIGHT_PX, _STRIPE_PX):
+        fade = 0.55 + 0.45 * np.arange(top, top + _STRIPE_PX) / HEIGHT_PX
+        _dim(image[top : top + _STRIPE_PX], 1 - fade[:, None] * profile)
 
 
-def _drop_shadow(image: ImageRGB, alpha: Floats, matrix: Floats, scale: float) -> None:
+def _drop_shadow(
+    image: ImageRGB, alpha: npt.NDArray[np.uint8], matrix: Floats, scale: float
+) -> None:
     """Darken what lies behind the hand, down and aside."""
     size = 8
     small = np.array(matrix, np.float64)
     small[:, 2] += (18 * scale, 34 * scale)
     small /= size
     wh = (WIDTH_PX // size, HEIGHT_PX // size)
-    shadow = cv2.GaussianBlur(cv2.warpAffine(alpha, small, wh, flags=cv2.INTER_AREA), (0, 0), 2.2)
+    hand = cv2.warpAffine(alpha, small, wh, flags=cv2.INTER_AREA).astype(np.float32) / 255
+    shadow = cv2.GaussianBlur(hand, (0, 0), 2.2)
     if shadow.max() < 0.01:
         return
     keep = cv2.resize(1 - 0.42 * shadow, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_LINEAR)
-    image[:] = cv2.multiply(image, cv2.merge([keep, keep, keep]), dtype=cv2.CV_8U)
+    for top in range(0, HEIGHT_PX, _STRIPE_PX):
+        _dim(image[top : top + _STRIPE_PX], keep[top : top + _STRIPE_PX])
+
+
+def _dim(image: ImageRGB, keep: Floats) -> None:
+    """Leave a share (height, width) of the light of a part of the picture."""
+    factor = keep.astype(np.float32)
+    image[:] = cv2.multiply(image, cv2.merge([factor, factor, factor]), dtype=cv2.CV_8U)
 
 
 def _bounds(matrix: Floats, shape: tuple[int, ...]) -> Box | None:
