@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +108,9 @@ def _bundle_from_manifest(path: Path, manifest_path: Path, manifest: dict[str, A
     unknown = set(OUTPUTS) - set(outputs)
     if "probability" in unknown:
         raise BundleRefused(f"{manifest_path}: no 'probability' among the outputs")
+    for name in set(OUTPUTS) & set(outputs):
+        field(f"outputs.{name}.tensor", str)
+        field(f"outputs.{name}.shape", list)
     files = field("files", dict)
     for name in (MODEL_FILE, GOLDEN_FILE):
         if name not in files:
@@ -116,16 +121,7 @@ def _bundle_from_manifest(path: Path, manifest_path: Path, manifest: dict[str, A
             raise BundleRefused(
                 f"{manifest_path}: {name!r} is not the name of a file in the bundle"
             )
-        file_path = path / name
-        if not file_path.is_file():
-            raise BundleRefused(f"{file_path}: missing; copy the whole folder the trainer wrote")
-        if file_path.stat().st_size > _MODEL_LIMIT_BYTES:
-            raise BundleRefused(f"{file_path}: larger than 64 MiB; this is no file of a bundle")
-        if sha256_of(file_path) != digest:
-            raise BundleRefused(
-                f"{file_path}: its SHA-256 differs from the one in {MANIFEST_FILE}: the file is "
-                "damaged or was changed; copy the bundle again"
-            )
+        _check_file(path / name, digest)
     occupied_at = float(field("thresholds.occupied_at", (int, float)))
     empty_at = float(field("thresholds.empty_at", (int, float)))
     if not 0.0 <= empty_at < occupied_at <= 1.0:
@@ -145,6 +141,24 @@ def _bundle_from_manifest(path: Path, manifest_path: Path, manifest: dict[str, A
     )
 
 
+def _check_file(path: Path, digest: object) -> None:
+    try:
+        if not path.is_file():
+            raise BundleRefused(f"{path}: missing; copy the whole folder the trainer wrote")
+        if path.stat().st_size > _MODEL_LIMIT_BYTES:
+            raise BundleRefused(f"{path}: larger than 64 MiB; this is no file of a bundle")
+        found = sha256_of(path)
+    except OSError as error:
+        raise BundleRefused(
+            f"{path}: cannot be read ({error.strerror}); make it readable for this user"
+        ) from error
+    if found != digest:
+        raise BundleRefused(
+            f"{path}: its SHA-256 differs from the one in {MANIFEST_FILE}: the file is "
+            "damaged or was changed; copy the bundle again"
+        )
+
+
 def read_golden(bundle: Bundle) -> Golden:
     """Return the bundle's golden crops.
 
@@ -159,12 +173,16 @@ def read_golden(bundle: Bundle) -> Golden:
                 arrays["probability"].astype(np.float32),
                 tuple(str(name) for name in arrays["names"]),
             )
-    except (OSError, ValueError, KeyError) as error:
+    except (
+        *(OSError, ValueError, KeyError, TypeError, EOFError),
+        *(zipfile.BadZipFile, zlib.error),  # it is a zip file of arrays
+    ) as error:
         raise BundleRefused(f"{path}: cannot be read ({error}); copy the bundle again") from error
     size_px = bundle.input_size_px
     if (
         golden.crops_rgb.dtype != np.uint8
         or golden.crops_rgb.shape[1:] != (size_px, size_px, 3)
+        or golden.probability.ndim != 1
         or not len(golden.crops_rgb) == len(golden.probability) == len(golden.names) > 0
     ):
         raise BundleRefused(f"{path}: its crops do not fit the model's input; train it again")
@@ -216,8 +234,11 @@ def install_bundle(source: Path, models: Path, name: str | None = None) -> Path:
         BundleRefused: the source is no intact bundle.
     """
     bundle = read_bundle(source)
+    name = name or bundle.name
+    if Path(name).name != name or name == "..":
+        raise BundleRefused(f"{name!r} is not the name of a folder; give one without slashes")
     models.mkdir(parents=True, exist_ok=True)
-    target = (models / (name or bundle.name)).resolve()
+    target = (models / name).resolve()
     if target == source.resolve():
         raise BundleRefused(f"{source}: already installed under this name")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -231,16 +252,29 @@ def install_bundle(source: Path, models: Path, name: str | None = None) -> Path:
     return target
 
 
-def rollback_bundle(target: Path) -> Path:
-    """Swap a bundle with the one that was installed before it; return its folder.
+def previous_bundle(target: Path) -> Path:
+    """Return the folder of the bundle that was installed before this one.
 
     Raises:
-        BundleRefused: there is no intact previous bundle.
+        BundleRefused: there is none.
     """
     target = target.resolve()
     previous = target.with_name(f"{target.name}.previous")
     if not previous.is_dir():
         raise BundleRefused(f"{previous}: there is no previous bundle to go back to")
+    return previous
+
+
+def rollback_bundle(target: Path) -> Path:
+    """Swap a bundle with the one that was installed before it; return its folder.
+
+    The caller runs the self-test on `previous_bundle` first.
+
+    Raises:
+        BundleRefused: there is no intact previous bundle.
+    """
+    target = target.resolve()
+    previous = previous_bundle(target)
     read_bundle(previous)
     aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     if target.exists():

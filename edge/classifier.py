@@ -113,17 +113,18 @@ class Classifier:
         self.runtime, interpreter_class = load_runtime(runtime)
         try:
             with _without_chatter():
+                # Not by its path: a file that is mapped into memory may be overwritten there.
                 self._interpreter = interpreter_class(
-                    model_path=str(bundle.model_path), num_threads=threads
+                    model_content=bundle.model_path.read_bytes(), num_threads=threads
                 )
                 self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
+            (source,) = self._interpreter.get_input_details()
+        except (OSError, ValueError, RuntimeError) as error:
             raise BundleRefused(
                 f"{bundle.model_path}: {self.runtime} cannot load it ({error}); train it again"
             ) from error
-        (source,) = self._interpreter.get_input_details()
         size_px = bundle.input_size_px
-        shape, kind = tuple(source["shape"]), source["dtype"]
+        shape, kind = tuple(map(int, source["shape"])), source["dtype"]
         if shape != (1, size_px, size_px, 3) or kind is not np.uint8:
             raise BundleRefused(
                 f"{bundle.model_path}: takes {np.dtype(kind).name} {shape}, bundle.json promises "
@@ -139,7 +140,9 @@ class Classifier:
         for name in self.bundle.output_names:
             promised = self.bundle.manifest["outputs"][name]
             detail = details.get(promised["tensor"])
-            if detail is None or list(detail["shape"]) != promised["shape"]:
+            is_single = name != "probability" or promised["shape"] == [1, 1]
+            shape = None if detail is None else [int(length) for length in detail["shape"]]
+            if detail is None or shape != promised["shape"] or not is_single:
                 raise BundleRefused(
                     f"{self.bundle.model_path}: output '{name}' ({promised['tensor']}) is not in "
                     "the model as bundle.json promises; train it again"

@@ -46,9 +46,11 @@ START_DEADLINE_S = 60.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_config_argument(parser)
-    parser.add_argument("--rounds", type=_count, default=60, metavar="N", help="frames measured")
     parser.add_argument(
-        "--threads", type=_count, default=1, metavar="N", help="interpreter threads"
+        "--rounds", type=_count, default=60, metavar="N", help="frames measured (default: 60)"
+    )
+    parser.add_argument(
+        "--threads", type=_count, default=1, metavar="N", help="interpreter threads (default: 1)"
     )
     parser.add_argument(
         "--no-start", action="store_true", help="leave out the start and memory of a real daemon"

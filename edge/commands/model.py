@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.bundle import install_bundle, read_bundle, rollback_bundle
+from edge.bundle import install_bundle, previous_bundle, read_bundle, rollback_bundle
 from edge.classifier import Classifier
 
 
@@ -36,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         target = install_bundle(arguments.bundle, arguments.models, arguments.name)
         print(f"installed as {target}")
     else:
+        print(_verified(previous_bundle(arguments.bundle)))
         target = rollback_bundle(arguments.bundle)
-        print(_verified(target))
         print(f"{target} is the previous bundle again")
     return 0
 

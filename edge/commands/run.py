@@ -14,7 +14,9 @@ from edge.notify import Notifier, watchdog_interval_s
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_config_argument(parser)
-    parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument(
+        "--verbose", action="store_true", help="also log what only helps to find a fault"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -105,6 +105,12 @@ def test_a_broken_manifest_is_named(bundle_path, text):
         (lambda m: m.update(labels=["OCCUPIED", "EMPTY"]), "labels are"),
         (lambda m: m["outputs"].pop("probability"), "no 'probability' among the outputs"),
         (lambda m: m["outputs"]["probability"].update(tensor="x"), "output 'probability' (x)"),
+        (
+            lambda m: m["outputs"]["probability"].update(tensor=["x"]),
+            "'outputs.probability.tensor'",
+        ),
+        (lambda m: m["outputs"]["probability"].update(shape=[[], []]), "output 'probability' ("),
+        (lambda m: m["outputs"].update(attention=5), "'outputs.attention.tensor' is missing"),
         (lambda m: m["input"].update(size_px=64), "golden.npz: its crops do not fit"),
         (lambda m: m["thresholds"].update(empty_at=0.9), "thresholds must be"),
         (lambda m: m["files"].pop("golden.npz"), "'golden.npz' is not listed"),
@@ -134,7 +140,7 @@ def test_a_model_that_disagrees_with_its_golden_crops_is_refused(bundle_path):
 
 
 def test_a_model_slower_than_the_budget_is_refused(bundle_path):
-    with pytest.raises(BundleRefused, match="one inference takes .* the budget is 0 ms"):
+    with pytest.raises(BundleRefused, match=r"one inference takes .* the budget is 0 ms"):
         Classifier(read_bundle(bundle_path)).self_test(budget_s=1e-9)
 
 
@@ -142,6 +148,31 @@ def test_a_file_that_is_no_model_is_refused(bundle_path):
     (bundle_path / "model.tflite").write_bytes(b"this is no flatbuffer" * 99)
     change_manifest(bundle_path, lambda m: None, rehash=["model.tflite"])
     assert "cannot load it" in refusal(bundle_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK no zip file", b"PK\x05\x06" + bytes(18)])
+def test_golden_crops_that_are_no_arrays_are_refused(bundle_path, data):
+    (bundle_path / "golden.npz").write_bytes(data)
+    change_manifest(bundle_path, lambda m: None, rehash=["golden.npz"])
+    assert refusal(bundle_path).startswith(f"{bundle_path / 'golden.npz'}: cannot be read")
+
+
+def test_a_model_that_is_overwritten_in_place_answers_as_before(bundle_path):
+    classifier = open_classifier(read_bundle(bundle_path))
+    (bundle_path / "model.tflite").write_bytes(b"")
+    assert classifier.self_test() > 0
+
+
+def test_a_file_that_cannot_be_read_is_named(bundle_path):
+    (bundle_path / "model.tflite").unlink()
+    (bundle_path / "model.tflite").symlink_to("model.tflite")  # as unreadable to root, too
+    assert refusal(bundle_path).startswith(f"{bundle_path / 'model.tflite'}: ")
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", ".."])
+def test_a_bundle_is_installed_in_the_models_folder_only(tmp_path, name):
+    with pytest.raises(BundleRefused, match="is not the name of a folder"):
+        install_bundle(SHIPPED, tmp_path / "models", name)
 
 
 def test_an_unknown_runtime_says_what_to_install():
