@@ -9,7 +9,8 @@ MAKEFLAGS += --no-builtin-rules
 
 # Options for the commands: make demo ARGS="--seconds 30", make test ARGS="-k settings -x"
 ARGS ?=
-# make train: labelled crops in DATA/{empty,occupied}, the bundle goes to OUT.
+# make train: labelled crops in DATA/{empty,occupied}, the bundle goes to OUT. The shipped one:
+#   make train DATA=../shared/data/A_train_pool ARGS=--no-pictures
 DATA ?=
 OUT ?= models/default
 # make bench: the settings to measure.
@@ -29,9 +30,8 @@ check: .venv-dev/ready ## format, lint and types, as CI demands them
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/mypy
 
-train: .venv-dev/ready ## labelled crops to a model bundle: make train DATA=... OUT=models/...
-	@test -n "$(DATA)" || { echo "Which pictures? make train DATA=folder/with/empty/and/occupied OUT=models/name" >&2; exit 2; }
-	@.venv-dev/bin/slotwatch-train train --data "$(DATA)" --out "$(OUT)" $(ARGS)
+train: .venv-dev/ready ## labelled crops (and the simulator's) to a model bundle: make train DATA=... OUT=models/...
+	@scripts/train "$(DATA)" "$(OUT)" $(ARGS)
 
 bench: .venv/ready ## what a slot, a frame and a minute cost on this machine
 	@.venv/bin/slotwatch bench --config "$(CONFIG)" $(ARGS)
