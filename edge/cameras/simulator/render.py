@@ -30,6 +30,8 @@ from edge.cameras.simulator.things import Part
 
 OVERSAMPLE = 2  # samples per side of a pixel, for things
 
+_STRIPE_PX = 160  # rows of a thing drawn at once: few slots are higher, memory stays small
+
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 _FLIP = np.array([1, -1, 1], np.float32)  # a part's y points up, the rack's down
 
@@ -64,18 +66,22 @@ class Renderer:
         `empty` is that of the empty rack.
         """
         left, top, right, bottom = box
-        u, v = np.meshgrid(np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5)
         opening = self._view.opening(row, column)
         placed = [self._place(part, opening) for part in thing]
         shadows = self._shadows(placed, opening)
-        light = empty * self._shader.shaded_share(self._meet(self._view.rays(u, v)), shadows)
-        # Clear parts are laid over what they hold.
-        for clear in (False, True):
-            chosen = [n for n, part in enumerate(thing) if (part.material.opacity < 1) == clear]
-            if chosen:
-                self._lay(
-                    light, box, [thing[n] for n in chosen], [placed[n] for n in chosen], opening
-                )
+        is_clear = [part.material.opacity < 1 for part in thing]
+        light = empty.copy()
+        for start in range(top, bottom, _STRIPE_PX):
+            stop = min(start + _STRIPE_PX, bottom)
+            u, v = np.meshgrid(np.arange(left, right) + 0.5, np.arange(start, stop) + 0.5)
+            stripe = light[:, :, start - top : stop - top]
+            stripe *= self._shader.shaded_share(self._meet(self._view.rays(u, v)), shadows)
+            # Clear parts are laid over what they hold.
+            for clear in (False, True):
+                chosen = [number for number in range(len(thing)) if is_clear[number] == clear]
+                if chosen:
+                    parts, meshes = [thing[n] for n in chosen], [placed[n] for n in chosen]
+                    self._lay(stripe, (left, start, right, stop), parts, meshes, opening)
         return light
 
     def _meet(self, rays: Floats) -> RackSamples:
