@@ -31,7 +31,7 @@ def test_every_command_has_help(command):
     result = slotwatch([command, "--help"])
     assert result.returncode == 0
     assert result.stdout.startswith(f"usage: slotwatch {command}")
-    assert COMMANDS[command][1:].split()[0] in result.stdout
+    assert f"{COMMANDS[command][1:]}." in " ".join(result.stdout.split())
 
 
 def test_a_mistyped_command_is_named():
