@@ -1,4 +1,8 @@
-"""How right the answers were: the figures that replay and the trainer print."""
+"""How right the answers were: the figures that replay and the trainer print.
+
+`occupied` is bool (count,), the labels; `probability` is float (count,), of OCCUPIED.
+A figure that the samples cannot give (one label missing) is None.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +13,30 @@ Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 
 
-def balanced_accuracy(answers: Bools, labels: Bools) -> float:
-    """Return the mean of the two classes' recalls, 0..1; nan when a class is missing.
+def share(values: Bools) -> float | None:
+    """Return the share that is True, 0..1."""
+    return float(values.mean()) if len(values) else None
 
-    `answers` and `labels` are True for OCCUPIED, shape (count,).
+
+def balanced_accuracy(occupied: Bools, reads_occupied: Bools) -> float | None:
+    """Return the mean of both labels' accuracies, 0..1."""
+    empty_accuracy = share(~reads_occupied[~occupied])
+    occupied_accuracy = share(reads_occupied[occupied])
+    if empty_accuracy is None or occupied_accuracy is None:
+        return None
+    return (empty_accuracy + occupied_accuracy) / 2
+
+
+def area_under_roc(occupied: Bools, probability: Floats) -> float | None:
+    """Return the area under the ROC curve, 0..1.
+
+    It is the chance that an OCCUPIED gets more than an EMPTY, ties counting half (the
+    Mann-Whitney U statistic; Hanley and McNeil 1982).
     """
-    if labels.all() or not labels.any():
-        return float("nan")
-    return float((answers[labels].mean() + (~answers[~labels]).mean()) / 2)
-
-
-def area_under_roc(scores: Floats, labels: Bools) -> float:
-    """Return the area under the ROC curve, 0..1; nan when a class is missing.
-
-    It is the chance that an OCCUPIED scores higher than an EMPTY, ties counting half
-    (the Mann-Whitney U statistic; Hanley and McNeil 1982). Shapes (count,).
-    """
-    positives = int(labels.sum())
-    negatives = len(labels) - positives
+    positives, negatives = int(occupied.sum()), int((~occupied).sum())
     if not positives or not negatives:
-        return float("nan")
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    last_rank = np.cumsum(counts)
-    mean_rank = last_rank - (counts - 1) / 2
-    rank_sum = float(mean_rank[inverse][labels].sum())
+        return None
+    _, inverse, counts = np.unique(probability, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(counts) - (counts - 1) / 2
+    rank_sum = float(mean_rank[inverse][occupied].sum())
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.floating]
+from edge.scores import Bools, Floats, area_under_roc, balanced_accuracy, share
 
 
 @dataclass(frozen=True)
@@ -41,36 +40,12 @@ def figures(
         occupied_count=int(occupied.sum()),
         balanced_accuracy=balanced_accuracy(occupied, reads_occupied),
         auc=area_under_roc(occupied, probability),
-        empty_accuracy=_mean(~reads_occupied[~occupied]),
-        occupied_accuracy=_mean(reads_occupied[occupied]),
-        coverage=_mean(answered),
+        empty_accuracy=share(~reads_occupied[~occupied]),
+        occupied_accuracy=share(reads_occupied[occupied]),
+        coverage=share(answered),
         answered_balanced_accuracy=balanced_accuracy(occupied[answered], reads_occupied[answered]),
         calibration_error=calibration_error(occupied, probability),
     )
-
-
-def _mean(values: Bools) -> float | None:
-    return float(values.mean()) if len(values) else None
-
-
-def balanced_accuracy(occupied: Bools, reads_occupied: Bools) -> float | None:
-    """Return the mean of both labels' accuracies."""
-    empty_accuracy = _mean(~reads_occupied[~occupied])
-    occupied_accuracy = _mean(reads_occupied[occupied])
-    if empty_accuracy is None or occupied_accuracy is None:
-        return None
-    return (empty_accuracy + occupied_accuracy) / 2
-
-
-def area_under_roc(occupied: Bools, probability: Floats) -> float | None:
-    """Return the chance that an OCCUPIED crop gets more than an EMPTY one; ties count half."""
-    positives, negatives = int(occupied.sum()), int((~occupied).sum())
-    if not positives or not negatives:
-        return None
-    _, inverse, counts = np.unique(probability, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(counts) - (counts - 1) / 2
-    rank_sum = float(mean_rank[inverse][occupied].sum())
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
 
 
 def roc_curve(
@@ -111,5 +86,5 @@ def calibration_error(occupied: Bools, probability: Floats, bins: int = 10) -> f
     if not len(probability):
         return None
     return sum(
-        abs(mean - share) * count for mean, share, count in reliability(occupied, probability, bins)
+        abs(mean - part) * count for mean, part, count in reliability(occupied, probability, bins)
     ) / len(probability)

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.scores import Bools
 from trainer.dataset import Crops, Sample
-from trainer.metrics import Bools, Figures, confusion, figures, reliability, roc_curve
+from trainer.metrics import Figures, confusion, figures, reliability, roc_curve
 
 WORST_COUNT = 24
 _COLUMNS = (

@@ -198,25 +198,25 @@ class _Tally:
         labels = np.array([row[0] for row in self._rows])
         seen = np.array([row[1] is not None for row in self._rows])
         scores = np.array([0.5 if row[1] is None else row[1] for row in self._rows])
-        lines = [f"{len(labels)} labelled readings ({int(labels.sum())} OCCUPIED)"]
-        at_half = balanced_accuracy(scores >= 0.5, labels)
-        lines.append(
-            f"  readings, p >= 0.5:  balanced accuracy {at_half:.4f}, "
-            f"AUC {area_under_roc(scores, labels):.4f}"
-            + ("" if seen.all() else f", {int((~seen).sum())} without a probability")
-        )
+        lines = [
+            f"{len(labels)} labelled readings ({int(labels.sum())} OCCUPIED)",
+            f"  readings, p >= 0.5:  balanced accuracy "
+            f"{_figure(balanced_accuracy(labels, scores >= 0.5))}, "
+            f"AUC {_figure(area_under_roc(labels, scores))}"
+            + ("" if seen.all() else f", {int((~seen).sum())} without a probability"),
+        ]
         for title, column in (("readings, answered", 2), ("states, confirmed", 3)):
             states: list[Any] = [row[column] for row in self._rows]
             answered = np.array([state is not State.UNKNOWN for state in states])
             occupied = np.array([state is State.OCCUPIED for state in states])
-            accuracy = (
-                balanced_accuracy(occupied[answered], labels[answered])
-                if answered.any()
-                else float("nan")
-            )
+            accuracy = balanced_accuracy(labels[answered], occupied[answered])
             errors = int((occupied[answered] != labels[answered]).sum())
             lines.append(
-                f"  {title + ':':<20} balanced accuracy {accuracy:.4f} at coverage "
+                f"  {title + ':':<20} balanced accuracy {_figure(accuracy)} at coverage "
                 f"{answered.mean():.4f}, {errors} wrong"
             )
         return lines
+
+
+def _figure(value: float | None) -> str:
+    return "none (one label is missing)" if value is None else f"{value:.4f}"

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
+from edge.scores import area_under_roc, balanced_accuracy
 from trainer.metrics import (
-    area_under_roc,
-    balanced_accuracy,
     calibration_error,
     confusion,
     figures,
