@@ -20,6 +20,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -567,17 +568,26 @@ class Daemon:
         self.config_path = config_path
         self.notifier = notifier
         self.watchdog_every_s = watchdog_every_s
-        self.stop_event = threading.Event()
-        self.look_now = threading.Event()
+        self.is_stopping = False
+        # Not an Event: its lock is not reentrant, and a signal that comes while the main
+        # thread holds it would stop the daemon for ever.
+        self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def stop(self) -> None:
         """End soon; safe in a signal handler."""
-        self.stop_event.set()
-        self.look_now.set()
+        self.is_stopping = True
+        self._calls.put(None)
 
     def reload(self) -> None:
         """Look at the files now; safe in a signal handler."""
-        self.look_now.set()
+        self._calls.put(None)
+
+    def wait(self, timeout_s: float) -> None:
+        """Return after the time, or as soon as `stop` or `reload` is called."""
+        with suppress(queue.Empty):
+            self._calls.get(timeout=timeout_s)
+            while True:  # however many there are, one look at the files answers them
+                self._calls.get_nowait()
 
     def run(self) -> int:
         """Watch the cabinet; return the exit status.
@@ -654,9 +664,8 @@ class _Watch:
         daemon = self._daemon
         health_due_s = time.monotonic() + 2.0
         watchdog_due_s = 0.0
-        while not daemon.stop_event.is_set():
-            daemon.look_now.wait(LOOK_AT_FILES_EVERY_S)
-            daemon.look_now.clear()
+        while not daemon.is_stopping:
+            daemon.wait(LOOK_AT_FILES_EVERY_S)
             now_s = time.monotonic()
             if self._inference.failure is not None:
                 return 1

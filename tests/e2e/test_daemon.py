@@ -385,3 +385,15 @@ def test_a_stop_is_obeyed_while_the_camera_hangs(cabinet, broker):
         start_s = time.monotonic()
         assert daemon.stop(signal.SIGINT) == 0
         assert time.monotonic() - start_s < 5.0
+
+
+def test_a_storm_of_signals_is_survived(cabinet, broker):
+    cabinet.show(0, 1)
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        deadline_s = time.monotonic() + 2.0
+        while time.monotonic() < deadline_s:
+            daemon.process.send_signal(signal.SIGHUP)
+        cabinet.show(1, 1)
+        wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
+        assert daemon.stop() == 0
