@@ -47,7 +47,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.sinks",
         "edge.web",
     ),
-    "daemon": ("edge.daemon",),
+    "daemon": ("edge.alerts", "edge.daemon", "edge.inference"),
     "command line": ("edge.__main__", "edge.commands"),
 }
 TRAINER = "trainer"

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from edge.alerts import Alerts, Fanout
 from edge.cameras import CameraError
-from edge.daemon import Alerts, Assignment, Fanout, InferenceThread
 from edge.health import Health
+from edge.inference import Assignment, InferenceThread
 from edge.journal import Journal, JournalError
 from edge.preprocess import rectangle_polygon
 from edge.types import CameraSettings, DecisionSettings, Frame, Settings, Slot
