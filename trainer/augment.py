@@ -21,6 +21,12 @@ Light = npt.NDArray[np.float32]  # (size, size, 3), 0..1, beyond 1 where it will
 DARKEST = 0.07  # mean of a crop that may still be taken for a label
 
 
+# A slot has a top: things stand on its floor, and light comes from above. Mirror images
+# would teach what a device never sees, so they are rare.
+MIRROR_CHANCE = 0.25
+UPSIDE_DOWN_CHANCE = 0.03
+
+
 def augment(crop_rgb: ImageRGB, random: Random, neighbour_rgb: ImageRGB | None = None) -> ImageRGB:
     """Return the crop as another hour, another season or a slightly moved camera would show it.
 
@@ -55,9 +61,9 @@ def move(crop_rgb: ImageRGB, random: Random) -> ImageRGB:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
     target = corners @ turn.T * random.uniform(0.94, 1.05)
     target = target + random.normal(0, 0.018, 2) + random.normal(0, 0.012, (4, 2))
-    if random.random() < 0.5:
+    if random.random() < MIRROR_CHANCE:
         target[:, 0] = -target[:, 0]
-    if random.random() < 0.5:
+    if random.random() < UPSIDE_DOWN_CHANCE:
         target[:, 1] = -target[:, 1]
     matrix = cv2.getPerspectiveTransform(
         (corners + 0.5) * size_px - 0.5, ((target + 0.5) * size_px - 0.5).astype(np.float32)

@@ -78,20 +78,28 @@ class Dataset:
         return Dataset(samples, self.crops_rgb[chosen])
 
 
-def read_dataset(folders: Sequence[Path], size_px: int) -> Dataset:
+def read_dataset(
+    folders: Sequence[Path], size_px: int, mirrored_sources: Sequence[str] = ()
+) -> Dataset:
     """Return the crops of all folders; unreadable and tiny pictures are set aside.
 
     A folder holds `index.csv`, or `empty` and `occupied` folders in any case, or a
-    `train` folder that holds either.
+    `train` folder that holds either. For `mirrored_sources` see `read_crops`.
 
     Raises:
         DataError: a folder holds none of these, index.csv is malformed, or a label is missing.
     """
-    return read_crops([sample for folder in folders for sample in list_samples(folder)], size_px)
+    listed = [sample for folder in folders for sample in list_samples(folder)]
+    return read_crops(listed, size_px, mirrored_sources)
 
 
-def read_crops(listed: Sequence[Sample], size_px: int) -> Dataset:
+def read_crops(
+    listed: Sequence[Sample], size_px: int, mirrored_sources: Sequence[str] = ()
+) -> Dataset:
     """Return the listed samples with their pictures; unreadable and tiny ones are set aside.
+
+    Crops of `mirrored_sources` are turned the right way up, so that a slot's own top-left
+    is the crop's, as on the device.
 
     Raises:
         DataError: no picture with one of the labels can be read.
@@ -105,6 +113,8 @@ def read_crops(listed: Sequence[Sample], size_px: int) -> Dataset:
             set_aside.append(SetAside(sample.file, picture_rgb))
         else:
             samples.append(sample)
+            if sample.source in mirrored_sources:
+                picture_rgb = np.ascontiguousarray(picture_rgb[::-1])
             crops.append(crop_whole(picture_rgb, size_px))
     for word, is_occupied in LABEL_WORDS.items():
         if not any(sample.is_occupied == is_occupied for sample in samples):
@@ -306,7 +316,7 @@ def split_groups(
         shares = {"holdout": recipe.holdout_share, "test": recipe.test_share}
         if len(free) < recipe.test_from_groups:
             del shares["test"]
-        if len(free) < _LEAST_GROUPS:
+        if len(free) < _LEAST_GROUPS or source in recipe.whole_sources:
             shares = {}
         for name, share in shares.items():
             for group in _closest_to_share({g: counts[g] / totals for g in free}, share):

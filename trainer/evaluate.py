@@ -63,7 +63,8 @@ def evaluate_bundle(
     """
     bundle = read_bundle(path)
     classifier = open_classifier(bundle)
-    dataset = read_dataset(folders, bundle.input_size_px)
+    recipe = bundle.manifest.get("recipe", {})
+    dataset = read_dataset(folders, bundle.input_size_px, recipe.get("mirrored_sources", ()))
     for aside in dataset.set_aside:
         log.warning("set aside %s: %s", aside.file, aside.reason)
     probability = score(classifier, dataset.crops_rgb)

@@ -40,6 +40,11 @@ class Recipe:
     test_share: float = 0.15  # figures only
     test_from_groups: int = 3  # a source with fewer groups gives none to the test
 
+    # Sources of which training gets every group, because they have so few.
+    whole_sources: tuple[str, ...] = ()
+    # Sources whose crops are upside-down mirror images of what a device cuts.
+    mirrored_sources: tuple[str, ...] = ()
+
     # How often a source is drawn, relative to the others (1.0 when not listed).
     source_weights: Mapping[str, float] = field(default_factory=dict)
     # Licence of a source, where its index.csv does not say.

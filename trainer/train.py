@@ -66,7 +66,7 @@ def train_bundle(
     listed = [sample for folder in folders for sample in list_samples(folder)]
     backbone = BACKBONES[recipe.backbone]
     weights_file = backbone.find_weights(weights, cache) if is_pretrained else None
-    dataset = read_crops(listed, recipe.input_size_px)
+    dataset = read_crops(listed, recipe.input_size_px, recipe.mirrored_sources)
     for aside in dataset.set_aside:
         log.warning("set aside %s: %s", aside.file, aside.reason)
     grouping = group_samples(dataset.samples)

@@ -224,3 +224,29 @@ def test_labels_count_alike_within_a_source_whatever_their_numbers() -> None:
     assert weights[:90].sum() == pytest.approx(weights[90:100].sum())
     # By weight times the square root of its size: 10 to 0.5 * 1.41.
     assert weights[100:].sum() == pytest.approx(0.5 * 2**0.5 / (10 + 0.5 * 2**0.5))
+
+
+def test_crops_of_a_mirrored_source_are_turned_the_right_way_up(
+    tmp_path: Path, save_picture: Save
+) -> None:
+    picture_rgb = drawn_crop(32, True, 1)
+    for label in ("empty", "occupied"):
+        for source in ("upright", "mirrored"):
+            save_picture(tmp_path / label / f"{source}__cam__A1__1.png", picture_rgb)
+    dataset = read_dataset([tmp_path], 32, mirrored_sources=["mirrored"])
+    for one, crop_rgb in zip(dataset.samples, dataset.crops_rgb, strict=True):
+        expected = picture_rgb[::-1] if one.source == "mirrored" else picture_rgb
+        assert np.array_equal(crop_rgb, expected)
+
+
+def test_a_source_that_the_recipe_keeps_whole_is_all_training() -> None:
+    samples = [
+        sample(label, source, time=f"2026-01-{day:02}")
+        for source in ("a", "b")
+        for day in range(1, 9)
+        for label in (True, False)
+    ]
+    groups = group_samples(samples).groups
+    splits = split_groups(samples, groups, Recipe("r", whole_sources=("a",)))
+    found = {(s.source, split) for s, split in zip(samples, splits, strict=True)}
+    assert found == {("a", "train"), ("b", "train"), ("b", "holdout"), ("b", "test")}
