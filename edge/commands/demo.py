@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, metavar="N", help="end after N seconds (default: at Ctrl-C)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="another cabinet, another day")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="another cabinet, another day (default: 1)"
+    )
     parser.add_argument(
         "--broker",
         choices=("auto", "mosquitto", "embedded"),

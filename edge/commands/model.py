@@ -21,7 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="verify a bundle, then put it into a models folder; a running daemon takes it",
     )
     install.add_argument("bundle", type=Path, help="the new bundle's folder")
-    install.add_argument("--models", type=Path, default=Path("models"), metavar="DIR")
+    install.add_argument(
+        "--models",
+        type=Path,
+        default=Path("models"),
+        metavar="DIR",
+        help="the models folder (default: models)",
+    )
     install.add_argument("--name", default="default", help="the name it gets (default: default)")
     rollback = actions.add_parser("rollback", help="go back to the bundle that was there before")
     rollback.add_argument("bundle", type=Path, help="the installed bundle, such as models/default")

@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--source",
         required=True,
         metavar="PATH",
-        help="a folder of pictures, one picture, a video file, or simulator",
+        help="a folder of pictures, one picture, a video file (one frame per camera.every of its "
+        "own time), or simulator",
     )
     parser.add_argument(
         "--readings",

@@ -29,7 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--source", metavar="PATH", help="a picture, folder or video instead of the camera"
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="PNG or JPEG to write"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="PNG or JPEG to write: orange OCCUPIED, blue EMPTY, white UNKNOWN, grey not watched",
     )
 
 

@@ -26,13 +26,24 @@ def _parser() -> argparse.ArgumentParser:
         epilog="options: "
         + "; ".join(f"{name}={o.default:g}: {o.meaning}" for name, o in OPTIONS.items()),
     )
-    parser.add_argument("what", choices=("crops", "frames", "video", "slots"))
-    parser.add_argument("--out", type=Path, help="folder (crops, frames) or file (video)")
+    parser.add_argument(
+        "what",
+        choices=("crops", "frames", "video", "slots"),
+        help="frames: a folder of pictures, with labels.csv and slots.yaml; video: 5 frames per "
+        "second, with labels in a .csv beside it",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder (crops, frames) or .mp4 or .avi file (video)"
+    )
     parser.add_argument("--count", type=int, default=300, help="crops or frames (default 300)")
-    parser.add_argument("--seed", type=int, default=1, help="cabinet, or the first of them")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="cabinet, or the first of them (default 1)"
+    )
     parser.add_argument("--seeds", type=int, default=1, help="crops: so many cabinets (default 1)")
     parser.add_argument("--size", type=int, default=128, help="crops: side in pixels (default 128)")
-    parser.add_argument("--every", type=float, default=1.0, help="simulated seconds per frame")
+    parser.add_argument(
+        "--every", type=float, default=1.0, help="simulated seconds per frame (default 1)"
+    )
     parser.add_argument(
         "--options", default="", help="as behind simulator?, for example activity=0.3&day=600"
     )
