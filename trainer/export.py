@@ -1,4 +1,4 @@
-"""Network -> models/<name>/: full-integer TFLite, manifest, golden crops, report."""
+"""Network -> models/<name>/: integer TFLite, manifest, golden crops, report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
+from tensorflow.lite.python.util import modify_model_io_type
 
 from edge.bundle import FORMAT, GOLDEN_FILE, LABELS, MODEL_FILE, Golden
 from edge.classifier import load_runtime
@@ -18,10 +20,12 @@ from trainer.augment import GARBAGE, augment
 from trainer.dataset import Crops, Dataset
 from trainer.drawn import drawn_crop
 from trainer.fit import Network
+from trainer.progress import progress_bar
 from trainer.quiet import native_output_silenced
 from trainer.recipe import Recipe
 
 GOLDEN_PER_LABEL = 8
+FLOAT_OPERATIONS = ["MEAN", "FULLY_CONNECTED", "LOGISTIC"]  # everything after the feature map
 # Runtimes round differently in the last bits of 53 layers; a wrong kernel is off by far more.
 GOLDEN_TOLERANCE = 0.1
 
@@ -45,8 +49,10 @@ def export_model(network: Network) -> Any:
 
 
 def quantize(network: Network, representative_rgb: Crops) -> bytes:
-    """Return the full-integer TFLite file; `representative_rgb` calibrates the ranges.
+    """Return the TFLite file; `representative_rgb` calibrates the ranges.
 
+    Integers up to the feature map and the attention, floats for pooling and head, which
+    cost next to nothing: in integers every sure answer would be the same 255/256.
     The crops must hold 0 and 255 for the input to have scale 1 and zero point 0, so that
     a device feeds a crop as it is.
     """
@@ -58,13 +64,37 @@ def quantize(network: Network, representative_rgb: Crops) -> bytes:
     converter = tf.lite.TFLiteConverter.from_keras_model(export_model(network))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.uint8
-    converter.inference_output_type = tf.uint8
+    converter.target_spec.supported_ops = [
+        tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+        tf.lite.OpsSet.TFLITE_BUILTINS,
+    ]
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=FLOAT_OPERATIONS)
     with native_output_silenced(), warnings.catch_warnings():
         # The statistics come from the representative crops; the check does not know of them.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
-        return bytes(converter.convert())
+        warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated")
+        # The converter alone cannot leave operations out; its debugger can.
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=representative, debug_options=options
+        )
+        model = debugger.get_nondebug_quantized_model()
+        return bytes(modify_model_io_type(model, tf.uint8, tf.float32))
+
+
+def probabilities_of(model: bytes, crops_rgb: Crops) -> npt.NDArray[np.float64]:
+    """Return the probability of OCCUPIED that a TFLite file gives each crop, shape (count,)."""
+    _, interpreter_class = load_runtime()
+    interpreter = interpreter_class(model_content=model)
+    interpreter.allocate_tensors()
+    source = interpreter.get_input_details()[0]["index"]
+    tensor = describe_outputs(model)["probability"]["tensor"]
+    (target,) = [d["index"] for d in interpreter.get_output_details() if d["name"] == tensor]
+    found = []
+    for crop_rgb in progress_bar(crops_rgb, "scoring"):
+        interpreter.set_tensor(source, crop_rgb[None])
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(target).item())
+    return np.array(found, np.float64)
 
 
 def representative_crops(train: Dataset, recipe: Recipe) -> Crops:

@@ -49,6 +49,14 @@ class Network:
         """Return the probability of OCCUPIED of each crop, shape (count,)."""
         return np.asarray(1 / (1 + np.exp(-self.logits(crops_rgb))), dtype=np.float32)
 
+    def calibrated(self, calibration: Calibration) -> Network:
+        """Return the network with the calibration folded into its head."""
+        return Network(
+            self.backbone,
+            self.kernel * np.float32(calibration.scale),
+            self.bias * calibration.scale + calibration.bias,
+        )
+
 
 @dataclass(frozen=True)
 class EpochLog:
@@ -91,12 +99,7 @@ def fit(
         network = _fine_tune(recipe, network, train, watch, epochs)
     calibration = _calibrate(network, holdout, recipe)
     log.info("calibration: scale %.3f, bias %+.3f", calibration.scale, calibration.bias)
-    calibrated = Network(
-        network.backbone,
-        network.kernel * np.float32(calibration.scale),
-        network.bias * calibration.scale + calibration.bias,
-    )
-    return Fitted(calibrated, calibration, tuple(epochs))
+    return Fitted(network.calibrated(calibration), calibration, tuple(epochs))
 
 
 def pooled_features(backbone: Any, crops_rgb: Crops, batch_size: int = 64) -> Floats:
