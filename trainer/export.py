@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.lite.python.util import modify_model_io_type
 
@@ -20,7 +19,6 @@ from trainer.augment import GARBAGE, augment
 from trainer.dataset import Crops, Dataset
 from trainer.drawn import drawn_crop
 from trainer.fit import Network
-from trainer.progress import progress_bar
 from trainer.quiet import native_output_silenced
 from trainer.recipe import Recipe
 
@@ -79,22 +77,6 @@ def quantize(network: Network, representative_rgb: Crops) -> bytes:
         )
         model = debugger.get_nondebug_quantized_model()
         return bytes(modify_model_io_type(model, tf.uint8, tf.float32))
-
-
-def probabilities_of(model: bytes, crops_rgb: Crops) -> npt.NDArray[np.float64]:
-    """Return the probability of OCCUPIED that a TFLite file gives each crop, shape (count,)."""
-    _, interpreter_class = load_runtime()
-    interpreter = interpreter_class(model_content=model)
-    interpreter.allocate_tensors()
-    source = interpreter.get_input_details()[0]["index"]
-    tensor = describe_outputs(model)["probability"]["tensor"]
-    (target,) = [d["index"] for d in interpreter.get_output_details() if d["name"] == tensor]
-    found = []
-    for crop_rgb in progress_bar(crops_rgb, "scoring"):
-        interpreter.set_tensor(source, crop_rgb[None])
-        interpreter.invoke()
-        found.append(interpreter.get_tensor(target).item())
-    return np.array(found, np.float64)
 
 
 def representative_crops(train: Dataset, recipe: Recipe) -> Crops:

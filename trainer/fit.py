@@ -51,11 +51,8 @@ class Network:
 
     def calibrated(self, calibration: Calibration) -> Network:
         """Return the network with the calibration folded into its head."""
-        return Network(
-            self.backbone,
-            self.kernel * np.float32(calibration.scale),
-            self.bias * calibration.scale + calibration.bias,
-        )
+        scale = calibration.scale
+        return Network(self.backbone, self.kernel * np.float32(scale), self.bias * scale)
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def fit(
     if recipe.epochs:
         network = _fine_tune(recipe, network, train, watch, epochs)
     calibration = _calibrate(network, holdout, recipe)
-    log.info("calibration: scale %.3f, bias %+.3f", calibration.scale, calibration.bias)
+    log.info("calibration: scale %.3f", calibration.scale)
     return Fitted(network.calibrated(calibration), calibration, tuple(epochs))
 
 

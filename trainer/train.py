@@ -18,12 +18,10 @@ from edge.bundle import Golden, read_bundle, write_bundle
 from edge.classifier import Classifier, open_classifier
 from edge.types import rfc3339, utc_now
 from trainer.backbones import BACKBONES
-from trainer.calibration import fit_calibration
 from trainer.dataset import (
     DataError,
     Dataset,
     Grouping,
-    balanced_weights,
     group_samples,
     list_samples,
     read_crops,
@@ -35,11 +33,10 @@ from trainer.export import (
     fill_bundle,
     golden_crops,
     manifest_of,
-    probabilities_of,
     quantize,
     representative_crops,
 )
-from trainer.fit import Fitted, Network, fit
+from trainer.fit import Fitted, fit
 from trainer.metrics import figures
 from trainer.recipe import Recipe
 from trainer.report import Report, Scored, write_report
@@ -78,24 +75,9 @@ def train_bundle(
     _require_both_labels(parts, folders)
     log.info("crops: %s", ", ".join(f"{len(p.samples)} {name}" for name, p in parts.items()))
     fitted = fit(recipe, parts["train"], parts["holdout"], weights_file, cache)
-    model = _quantize_calibrated(fitted.network, parts, recipe)
-    return _write(model, fitted, recipe, dataset, grouping, parts, out, has_pictures, started_s)
-
-
-def _quantize_calibrated(network: Network, parts: Mapping[str, Dataset], recipe: Recipe) -> bytes:
-    """Return the TFLite file, calibrated once more: integers shift what the floats said."""
     log.info("quantizing")
-    representative_rgb = representative_crops(parts["train"], recipe)
-    holdout = parts["holdout"]
-    probability = probabilities_of(quantize(network, representative_rgb), holdout.crops_rgb)
-    probability = probability.clip(1e-7, 1 - 1e-7)
-    calibration = fit_calibration(
-        np.log(probability / (1 - probability)),
-        holdout.labels,
-        balanced_weights(holdout.samples, recipe.source_weights),
-    )
-    log.info("calibration in integers: scale %.3f, bias %+.3f", calibration.scale, calibration.bias)
-    return quantize(network.calibrated(calibration), representative_rgb)
+    model = quantize(fitted.network, representative_crops(parts["train"], recipe))
+    return _write(model, fitted, recipe, dataset, grouping, parts, out, has_pictures, started_s)
 
 
 def _require_both_labels(parts: Mapping[str, Dataset], folders: Sequence[Path]) -> None:

@@ -108,6 +108,8 @@ class OpenCVCamera:
             self._sequence,
             self._recorded_at + timedelta(seconds=video.now_s),
             video.now_s,
+            # Its number in the file, from 0: what labels of a video count.
+            name=str(round(self._capture.get(cv2.CAP_PROP_POS_FRAMES)) - 1),
         )
         self._sequence += 1
         return frame

@@ -46,7 +46,7 @@ def read_lines(path):
 # What the shipped model was measured at, less a hair; docs/benchmarks.md has the figures,
 # and the ones that were wanted (0.97 and 0.995).
 LEAST_BALANCED_ACCURACY = 0.955
-LEAST_AREA = 0.987
+LEAST_AREA = 0.993
 
 
 @pytest.mark.timeout(300)

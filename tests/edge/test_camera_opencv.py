@@ -65,6 +65,14 @@ def test_the_nearest_picture_stands_for_an_interval(fps, every_s, expected, tmp_
     camera.close()
 
 
+def test_a_videos_frame_is_named_by_its_number_in_the_file(tmp_path):
+    write_video(tmp_path / "video.avi")
+    camera = open_video(tmp_path / "video.avi")
+    frames = [camera.read() for _ in range(3)]
+    assert [frame.name for frame in frames] == [str(number_of(frame)) for frame in frames]
+    assert frames[1].name != "1"  # one picture per interval: not the sequence
+
+
 def test_a_video_without_end_starts_again_and_time_goes_on(tmp_path):
     camera = open_video(write_video(tmp_path / "a.avi"), once=False)
     frames = [camera.read() for _frame in range(10)]

@@ -1,13 +1,10 @@
 """The recipe of models/default: fine-tuned for fixed cameras under changing light.
 
-Command: python -m edge.cameras.simulator crops --out build/simulator --seed 121 --seeds 90
-             --count 4500
-         slotwatch-train train --data ../shared/data/A_train_pool --data build/simulator
-             --out models/default --no-pictures
-Cost:    11 minutes on two busy cores, 2.7 MB, 1.1 ms per crop there.
-Result:  groups held out: balanced accuracy 0.983 (test), 0.990 (holdout). A day of a car park
-         that training never saw: 0.948, AUC 0.989 (a frozen backbone: 0.908, 0.966).
-         Simulated cabinets it never saw: readings 0.945 and 0.976.
+Command: make train DATA=../shared/data/A_train_pool ARGS=--no-pictures
+Cost:    about 13 minutes on two cores (and 4 to draw the simulator's crops), 2.7 MB.
+Result:  groups held out: balanced accuracy 0.981 (test), 0.997 (holdout). A day of a car park
+         that training never saw: 0.960, AUC 0.9945 (a frozen backbone at 128 px: 0.908, 0.966).
+         A simulated cabinet it never saw: readings 0.981, AUC 0.9998.
 """
 
 from trainer.recipe import Recipe
