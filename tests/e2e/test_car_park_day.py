@@ -73,7 +73,7 @@ def test_the_daemon_publishes_what_replay_says(tmp_path, broker):
         {key: event[key] for key in ("slot", "before", "after", "probability", "at")}
         for event in read_lines(tmp_path / "events.jsonl")
     ]
-    assert len(expected) > 200
+    assert len(expected) > 150  # 40 slots find their state; the day has 216 changes
     with subscriber(broker, f"{PREFIX}/#") as listener, running_daemon(config) as daemon:
         eventually(lambda: len(listener.of(f"{PREFIX}/events")) >= len(expected), 200.0, daemon.log)
         heard = [json.loads(payload) for payload in listener.of(f"{PREFIX}/events")]
