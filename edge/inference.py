@@ -279,13 +279,7 @@ class InferenceThread(threading.Thread):
         self._settings = settings
         self._pace = Pace(settings.camera.every_s)
         self._regions = {slot.id: region_key(slot) for slot in settings.slots}
-        self._pipeline = Pipeline(
-            settings.slots,
-            settings.frame_wh,
-            settings.decision,
-            classifier.probability,
-            classifier.bundle.input_size_px,
-        )
+        self._pipeline = build_pipeline(settings, classifier)
         memories, changes, gone = carry_over(settings.slots, known, utc_now())
         self._pipeline.remember(memories)
         for slot_id in gone:
@@ -307,6 +301,17 @@ class InferenceThread(threading.Thread):
         except JournalError as error:
             # It is forgotten at the next start: the journal still knows it then.
             self._alerts.begin("storage_full", str(error))
+
+
+def build_pipeline(settings: Settings, classifier: Classifier) -> Pipeline:
+    """Return the way of a frame for these slots and this model, remembering nothing."""
+    return Pipeline(
+        settings.slots,
+        settings.frame_wh,
+        settings.decision,
+        classifier.probability,
+        classifier.bundle.input_size_px,
+    )
 
 
 def device_info(assignment: Assignment) -> dict[str, Any]:

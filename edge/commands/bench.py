@@ -31,7 +31,7 @@ from edge.classifier import open_classifier
 from edge.commands import Progress, add_config_argument
 from edge.demo_broker import start_broker
 from edge.health import resident_bytes
-from edge.pipeline import Pipeline
+from edge.inference import build_pipeline
 from edge.preprocess import crop_slot, scale_slots
 from edge.settings import read_settings
 from edge.types import Frame, ImageRGB, Settings, SlotwatchError
@@ -85,9 +85,7 @@ def measure_frames(settings: Settings, rounds: int, threads: int) -> dict[str, A
     slots = [slot for slot in settings.slots if slot.enabled]
     frames = _frames(settings)
     crop = classifier_input(frames[0], settings, bundle.input_size_px)
-    pipeline = Pipeline(
-        slots, settings.frame_wh, settings.decision, classifier.probability, bundle.input_size_px
-    )
+    pipeline = build_pipeline(settings, classifier)
     whole_ms, bare_ms, ratios = [], [], []
     progress = Progress("round", rounds)
     for index in range(rounds + 2):

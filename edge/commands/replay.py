@@ -18,6 +18,7 @@ from edge.bundle import read_bundle
 from edge.cameras import Camera, open_camera
 from edge.classifier import open_classifier
 from edge.commands import Progress, add_config_argument
+from edge.inference import build_pipeline
 from edge.journal import Journal
 from edge.pipeline import Pipeline, region_key
 from edge.scores import area_under_roc, balanced_accuracy
@@ -65,13 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         classifier = open_classifier(read_bundle(settings.model))
         camera = open_camera(camera_settings, once=True)
         stack.callback(camera.close)
-        pipeline = Pipeline(
-            settings.slots,
-            settings.frame_wh,
-            settings.decision,
-            classifier.probability,
-            classifier.bundle.input_size_px,
-        )
+        pipeline = build_pipeline(settings, classifier)
         tally = _Tally(labels)
         _replay(camera, pipeline, settings, readings_file, events_file, tally)
     print(tally.summary())

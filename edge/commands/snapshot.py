@@ -14,7 +14,7 @@ from edge.cameras import CameraError
 from edge.cameras.process import CameraProcess
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
-from edge.pipeline import Pipeline
+from edge.inference import build_pipeline
 from edge.preprocess import scale_slots
 from edge.settings import read_settings
 from edge.types import ConfigurationError, State
@@ -52,13 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         camera.close()
     if frame is None:
         raise CameraError(f"{source}: no picture in it")
-    pipeline = Pipeline(
-        settings.slots,
-        settings.frame_wh,
-        settings.decision,
-        classifier.probability,
-        classifier.bundle.input_size_px,
-    )
+    pipeline = build_pipeline(settings, classifier)
     result = pipeline.process(frame)
     height_px, width_px = frame.image_rgb.shape[:2]
     slots = scale_slots(settings.slots, settings.frame_wh, (width_px, height_px))
