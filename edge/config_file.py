@@ -167,7 +167,6 @@ class ConfigFile:
 
     def __init__(self, root: Mapping, folder: Path, report: Report) -> None:
         """Read every setting; paths are seen from the folder the file lies in."""
-        self._report = report
         self._values = values = read_values(root, CONFIG_SETTINGS, CONFIG_SECTIONS, report)
         self._files = _Files(folder, values, report)
         _check_thresholds(values, report)

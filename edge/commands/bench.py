@@ -84,7 +84,7 @@ def measure_frames(settings: Settings, rounds: int, threads: int) -> dict[str, A
     classifier = open_classifier(bundle, threads)
     slots = [slot for slot in settings.slots if slot.enabled]
     frames = _frames(settings)
-    crop = classifier_input(frames[0], settings, bundle.input_size_px)
+    crop = _first_crop(frames[0], settings, bundle.input_size_px)
     pipeline = build_pipeline(settings, classifier)
     whole_ms, bare_ms, ratios = [], [], []
     progress = Progress("round", rounds)
@@ -120,7 +120,7 @@ def measure_frames(settings: Settings, rounds: int, threads: int) -> dict[str, A
     }
 
 
-def classifier_input(frame: Frame, settings: Settings, size_px: int) -> ImageRGB:
+def _first_crop(frame: Frame, settings: Settings, size_px: int) -> ImageRGB:
     """Return the first slot's crop: a real input for the bare interpreter."""
     height_px, width_px = frame.image_rgb.shape[:2]
     slot = scale_slots(settings.slots[:1], settings.frame_wh, (width_px, height_px))[0]

@@ -20,11 +20,11 @@ from edge.classifier import open_classifier
 from edge.commands import Progress, add_config_argument
 from edge.inference import build_pipeline
 from edge.journal import Journal
-from edge.pipeline import Pipeline, region_key
+from edge.pipeline import Pipeline
 from edge.scores import area_under_roc, balanced_accuracy
 from edge.settings import read_settings
 from edge.sinks.payloads import event_payload
-from edge.types import ConfigurationError, Frame, Settings, State, rfc3339
+from edge.types import ConfigurationError, Frame, State, rfc3339
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         stack.callback(camera.close)
         pipeline = build_pipeline(settings, classifier)
         tally = _Tally(labels)
-        _replay(camera, pipeline, settings, readings_file, events_file, tally)
+        _replay(camera, pipeline, readings_file, events_file, tally)
     print(tally.summary())
     return 0
 
@@ -90,18 +90,16 @@ def _frames(camera: Camera) -> Iterator[Frame]:
 def _replay(
     camera: Camera,
     pipeline: Pipeline,
-    settings: Settings,
     readings_file: TextIO | None,
     events_file: TextIO | None,
     tally: _Tally,
 ) -> None:
     journal = Journal(None)
-    regions = {slot.id: region_key(slot) for slot in settings.slots}
     progress = Progress("frame", None)
     for frame in _frames(camera):
         start_s = time.perf_counter()
         result = pipeline.process(frame)
-        recorded = journal.record(result.changes, regions)
+        recorded = journal.record(result.changes)
         pipeline.commit(recorded)
         tally.cost_s += time.perf_counter() - start_s
         name = frame.name or str(frame.sequence)
