@@ -1,0 +1,70 @@
+"""The commands of `slotwatch-train`, one file each, and what they share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge.types import ConfigurationError
+from trainer.metrics import figures
+from trainer.quiet import native_output_silenced
+from trainer.report import Report
+
+
+def add_data_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--data`."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="folder with index.csv, or with 'empty' and 'occupied' folders; may be repeated",
+    )
+
+
+def add_pictures_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--no-pictures`."""
+    parser.add_argument(
+        "--no-pictures",
+        action="store_true",
+        help="keep crops out of report.html, where their licences forbid passing them on",
+    )
+
+
+@contextmanager
+def tensorflow_quietly() -> Iterator[None]:
+    """Import inside what needs TensorFlow: without its greetings, with a clear word if missing.
+
+    Raises:
+        ConfigurationError: the trainer's packages are not installed.
+    """
+    # TensorFlow and absl greet and warn on stderr otherwise.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    try:
+        with native_output_silenced():
+            yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"the trainer's packages are not installed ({error.name} is missing); "
+            "install slotwatch[train]"
+        ) from error
+
+
+def summary_of(report: Report) -> str:
+    """Return the figures of each part in one line."""
+    lines = []
+    for part in report.parts:
+        result = figures(part.occupied, part.probability, report.empty_at, report.occupied_at)
+        accuracy, auc = (
+            "-" if value is None else f"{value:.4f}"
+            for value in (result.balanced_accuracy, result.auc)
+        )
+        lines.append(
+            f"{part.title}: {len(part.samples)} crops, balanced accuracy {accuracy}, AUC {auc}"
+        )
+    return "\n".join(lines)
