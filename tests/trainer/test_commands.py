@@ -61,7 +61,8 @@ def test_crops_that_cannot_be_split_end_with_78(
 
 def test_help_comes_at_once_without_tensorflow() -> None:
     code = (
-        "import sys; from trainer.__main__ import COMMANDS, build_parser; [build_parser(name).format_help() for name in COMMANDS]; "
+        "import sys; from trainer.__main__ import COMMANDS, build_parser; "
+        "[build_parser(name).format_help() for name in COMMANDS]; "
         "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
