@@ -20,9 +20,10 @@ import tensorflow as tf
 from trainer.augment import augment, garbage
 from trainer.backbones import BACKBONES
 from trainer.calibration import Calibration, fit_calibration
-from trainer.dataset import Crops, Dataset, balanced_weights
+from trainer.dataset import Crops, Dataset
 from trainer.progress import progress_bar
 from trainer.recipe import Recipe
+from trainer.splits import balanced_weights
 
 log = logging.getLogger(__name__)
 

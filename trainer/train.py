@@ -18,15 +18,7 @@ from edge.bundle import Golden, read_bundle, write_bundle
 from edge.classifier import Classifier, open_classifier
 from edge.types import rfc3339, utc_now
 from trainer.backbones import BACKBONES
-from trainer.dataset import (
-    DataError,
-    Dataset,
-    Grouping,
-    group_samples,
-    list_samples,
-    read_crops,
-    split_groups,
-)
+from trainer.dataset import DataError, Dataset, list_samples, read_crops
 from trainer.evaluate import latency_ms, score, undecided_garbage
 from trainer.export import (
     describe_outputs,
@@ -40,6 +32,7 @@ from trainer.fit import Fitted, fit
 from trainer.metrics import figures
 from trainer.recipe import Recipe
 from trainer.report import Report, Scored, write_report
+from trainer.splits import Grouping, group_samples, split_groups
 
 log = logging.getLogger(__name__)
 
