@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.bundle import Golden, read_bundle, write_bundle
+from edge.bundle import NETWORK_FILE, Golden, read_bundle, write_bundle
 from edge.classifier import Classifier, open_classifier
 from edge.types import rfc3339, utc_now
 from trainer.backbones import BACKBONES
@@ -28,8 +28,9 @@ from trainer.export import (
     quantize,
     representative_crops,
 )
-from trainer.fit import Fitted, fit
+from trainer.fit import Fitted, fit, forget_runs, prepare
 from trainer.metrics import figures
+from trainer.network_file import save_network
 from trainer.recipe import Recipe
 from trainer.report import Report, Scored, write_report
 from trainer.splits import Grouping, group_samples, split_groups
@@ -67,10 +68,15 @@ def train_bundle(
     parts = {name: dataset.subset(splits == name) for name in SPLITS}
     _require_both_labels(parts, folders)
     log.info("crops: %s", ", ".join(f"{len(p.samples)} {name}" for name, p in parts.items()))
-    fitted = fit(recipe, parts["train"], parts["holdout"], weights_file, cache)
+    prepared = prepare(recipe, dataset, weights_file)
+    is_train = splits == "train"
+    checkpoints = cache / "runs"
+    fitted = fit(recipe, prepared, is_train, splits == "holdout", checkpoints=checkpoints)
     log.info("quantizing")
     model = quantize(fitted.network, representative_crops(parts["train"], recipe))
-    return _write(model, fitted, recipe, dataset, grouping, parts, out, has_pictures, started_s)
+    report = _write(model, fitted, recipe, dataset, grouping, parts, out, has_pictures, started_s)
+    forget_runs(checkpoints, recipe, prepared, is_train)
+    return report
 
 
 def _require_both_labels(parts: Mapping[str, Dataset], folders: Sequence[Path]) -> None:
@@ -185,6 +191,7 @@ def _write(
 
     def fill(folder: Path) -> None:
         fill_model(folder)
+        save_network(folder / NETWORK_FILE, fitted.network, recipe.backbone, recipe.input_size_px)
         write_report(folder, report)
 
     write_bundle(out, document, fill)

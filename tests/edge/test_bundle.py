@@ -83,6 +83,18 @@ def test_a_missing_file_is_named(bundle_path, name):
     assert refusal(bundle_path).startswith(f"{bundle_path / name}: missing; copy the whole folder")
 
 
+def test_a_copy_without_the_trainers_own_network_is_accepted(bundle_path):
+    change_manifest(bundle_path, lambda m: m["files"].update({"network.npz": "0"}))
+    (bundle_path / "network.npz").unlink(missing_ok=True)
+    assert read_bundle(bundle_path).name == "default"
+
+
+def test_a_changed_network_is_refused(bundle_path):
+    (bundle_path / "network.npz").write_bytes(b"changed")
+    change_manifest(bundle_path, lambda m: m["files"].update({"network.npz": "0"}))
+    assert refusal(bundle_path).startswith(f"{bundle_path / 'network.npz'}: its SHA-256 differs")
+
+
 def test_a_missing_folder_is_named(tmp_path):
     assert refusal(tmp_path / "nothing") == (
         f"{tmp_path / 'nothing'}: no such model folder; give the folder that holds bundle.json"
