@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from edge.bundle import read_bundle
 from edge.classifier import Classifier, open_classifier
-from trainer.augment import GARBAGE
 from trainer.dataset import Crops, read_dataset
+from trainer.garbage import GARBAGE
 from trainer.progress import progress_bar
 from trainer.report import Report, Scored, write_report
 

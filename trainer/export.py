@@ -15,10 +15,11 @@ from tensorflow.lite.python.util import modify_model_io_type
 from edge.bundle import FORMAT, GOLDEN_FILE, LABELS, MODEL_FILE, Golden
 from edge.classifier import load_runtime
 from edge.preprocess import PREPROCESS_VERSION
-from trainer.augment import GARBAGE, augment
+from trainer.augment import augment
 from trainer.dataset import Crops, Dataset
 from trainer.drawn import drawn_crop
-from trainer.fit import Network
+from trainer.network import Network
+from trainer.garbage import GARBAGE
 from trainer.quiet import native_output_silenced
 from trainer.recipe import Recipe
 

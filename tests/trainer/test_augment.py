@@ -1,10 +1,11 @@
-"""Augmentation changes the light, not the answer; garbage says nothing."""
+"""Augmentation changes the light and the place, not the answer."""
 
 import numpy as np
 import pytest
 
-from trainer.augment import DARKEST, GARBAGE, SHADOWS, augment, garbage, lean_in, move
+from trainer.augment import augment, lean_in, move
 from trainer.drawn import drawn_crop
+from trainer.light import DARKEST
 
 pytestmark = pytest.mark.trainer
 
@@ -49,28 +50,3 @@ def test_a_moved_crop_still_shows_its_middle() -> None:
     crop_rgb[22:42, 22:42] = 255
     for seed in range(20):
         assert (move(crop_rgb, np.random.default_rng(seed))[28:36, 28:36] > 128).mean() > 0.9
-
-
-@pytest.mark.parametrize("shadow", SHADOWS, ids=lambda shadow: shadow.__name__)
-def test_shadows_are_masks_and_differ_from_seed_to_seed(shadow) -> None:
-    masks = [shadow(64, np.random.default_rng(seed)) for seed in range(8)]
-    for mask in masks:
-        assert mask.shape == (64, 64)
-        assert mask.dtype == np.float32
-        assert set(np.unique(mask)) <= {0.0, 1.0}
-    assert len({mask.tobytes() for mask in masks}) > 4
-
-
-@pytest.mark.parametrize("name", GARBAGE)
-def test_every_kind_of_garbage_fits_the_input(name: str) -> None:
-    for size_px in (32, 100):
-        picture_rgb = GARBAGE[name](size_px, np.random.default_rng(0))
-        assert picture_rgb.shape == (size_px, size_px, 3)
-        assert picture_rgb.dtype == np.uint8
-
-
-def test_garbage_is_of_every_kind_in_turn() -> None:
-    random = np.random.default_rng(0)
-    means = [garbage(32, random).mean() for _ in range(60)]
-    assert min(means) < 10
-    assert max(means) > 245
