@@ -18,8 +18,8 @@ from edge.preprocess import PREPROCESS_VERSION
 from trainer.augment import augment
 from trainer.dataset import Crops, Dataset
 from trainer.drawn import drawn_crop
-from trainer.network import Network
 from trainer.garbage import GARBAGE
+from trainer.network import Network
 from trainer.quiet import native_output_silenced
 from trainer.recipe import Recipe
 
