@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal, get_type_hints
 
 from edge.types import ConfigurationError
+
+# What of the backbone learns: nothing, the layers after `learns_after`, or all of it, from
+# random weights.
+Transfer = Literal["head only", "last layers", "from scratch"]
 
 
 @dataclass(frozen=True)
@@ -17,23 +22,35 @@ class Recipe:
     input_size_px: int = 128  # side of a crop
     seed: int = 1
 
-    # The head, on frozen features: plain crops and so many augmented views of each.
-    head_views: int = 1
-    head_epochs: int = 60
+    transfer: Transfer = "head only"
+    learns_after: str | None = None  # "last layers": the last layer that stays as it came
 
-    # Fine-tuning; `epochs=0` keeps the backbone as it came.
-    fine_tune_from: str | None = None  # name of the first layer that learns
-    epochs: int = 0
+    # What the network sees of a crop beside the crop itself, drawn once.
+    views: int = 0  # augmented views of each crop
+    garbage_share: float = 0.08  # of what is learned from: pictures of no slot, taught as 0.5
+    imagined_crops: int = 0  # drawn slots, mixed in as one more source, "imagined"
+
+    # The head, on the features of the backbone as it came.
+    head_loss: Literal["logistic", "hinge"] = "logistic"
+    head_c: float = 0.02  # inverse strength of its regularisation, as in scikit-learn
+
+    # Fine-tuning, unless "head only".
+    epochs: int = 4
     crops_per_epoch: int = 4096  # drawn anew each epoch, balanced over sources and labels
+    plain_share: float = 0.15  # of these: as they were read; the others are augmented views
     batch_size: int = 32
-    learning_rate: float = 3e-4  # after the warm-up, before the decay
+    learning_rate: float = 5e-5  # after the warm-up, before the decay
     warm_up_share: float = 0.1  # of all steps
     weight_decay: float = 1e-4
     dropout: float = 0.2
     label_smoothing: float = 0.05
-    garbage_share: float = 0.06  # of each batch: pictures that show no slot, taught as 0.5
-    average_decay: float = 0.995  # of the running average of the weights, which is what is kept
-    patience: int = 4  # epochs without a better holdout loss before stopping
+    average_decay: float = 0.99  # of the running average of the weights, which is what is kept
+    patience: int = 3  # epochs without a better holdout loss before stopping
+
+    # So many runs with seeds of their own, made one network: the mean of their weights, or
+    # one more network that learns what they say together.
+    ensemble: int = 1
+    ensemble_as: Literal["average", "distilled"] = "average"
 
     # Shares of each source's groups that training never sees.
     holdout_share: float = 0.15  # early stopping and calibration
@@ -69,3 +86,41 @@ def find_recipe(name: str) -> Recipe:
         raise ConfigurationError(
             f"--recipe {name}: no such recipe; choose one of {', '.join(sorted(RECIPES))}"
         ) from None
+
+
+def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
+    """Return the recipe with `FIELD=VALUE` settings in place of its own.
+
+    Raises:
+        ConfigurationError: there is no such field, it is no single word or number, or the
+            value does not fit it; the message says what would.
+    """
+    hints = get_type_hints(Recipe)
+    plain = {
+        name: hint for name in (f.name for f in fields(Recipe)) if not _is_many(hint := hints[name])
+    }
+    changes: dict[str, object] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or name not in plain:
+            raise ConfigurationError(
+                f"--set {setting}: write FIELD=VALUE with one of {', '.join(plain)}"
+            )
+        changes[name] = _value(setting, plain[name], text)
+    return replace(recipe, **changes)  # type: ignore[arg-type]
+
+
+def _is_many(hint: object) -> bool:
+    return getattr(hint, "__origin__", None) in (tuple, Mapping) or "Mapping" in str(hint)
+
+
+def _value(setting: str, hint: object, text: str) -> object:
+    words = getattr(hint, "__args__", ())
+    if hint is int or hint is float:
+        try:
+            return hint(text)
+        except ValueError:
+            raise ConfigurationError(f"--set {setting}: '{text}' is no number") from None
+    if all(isinstance(word, str) for word in words) and words and text not in words:
+        raise ConfigurationError(f"--set {setting}: choose one of {', '.join(words)}")
+    return text

@@ -18,9 +18,9 @@ from trainer.recipe import Recipe
 TINY = Recipe(
     name="tiny",
     input_size_px=32,
-    head_views=0,
-    head_epochs=3,
-    fine_tune_from="block_15_expand",
+    transfer="last layers",
+    learns_after="block_15_add",
+    views=1,
     epochs=1,
     crops_per_epoch=16,
     batch_size=8,

@@ -1,0 +1,98 @@
+"""Where a run is, on disk after each epoch: a run that was interrupted goes on from there."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+log = logging.getLogger(__name__)
+
+Arrays = tuple[npt.NDArray[Any], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """How far a run has come."""
+
+    losses: tuple[tuple[float, float], ...] = ()  # of training and holdout, per epoch
+    best_loss: float = float("inf")
+    bad_epochs: int = 0  # since the best one
+    best_weights: Arrays = ()
+    state: Arrays = ()  # everything the next epoch starts from
+
+    def after(
+        self, train_loss: float, holdout_loss: float, weights: Sequence[npt.NDArray[Any]]
+    ) -> Progress:
+        """Return the progress after one more epoch, whose weights are these."""
+        is_better = holdout_loss < self.best_loss
+        return Progress(
+            (*self.losses, (train_loss, holdout_loss)),
+            holdout_loss if is_better else self.best_loss,
+            0 if is_better else self.bad_epochs + 1,
+            tuple(weights) if is_better else self.best_weights,
+        )
+
+    def with_state(self, state: Sequence[npt.NDArray[Any]]) -> Progress:
+        """Return the progress with what the next epoch starts from."""
+        return replace(self, state=tuple(state))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file of one run. Its name must tell apart everything the run depends on."""
+
+    file: Path
+
+    def read(self) -> Progress | None:
+        """Return the progress, or None where there is none that can be read."""
+        if not self.file.is_file():
+            return None
+        try:
+            with np.load(self.file) as saved:
+                facts = json.loads(str(saved["facts"]))
+                progress = Progress(
+                    tuple((train, holdout) for train, holdout in facts["losses"]),
+                    facts["best_loss"],
+                    facts["bad_epochs"],
+                    tuple(saved[f"best{i}"] for i in range(facts["best_count"])),
+                    tuple(saved[f"state{i}"] for i in range(facts["state_count"])),
+                )
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            log.warning("%s: cannot be read (%s); starting anew", self.file, error)
+            return None
+        log.info("going on after epoch %d of an interrupted run", len(progress.losses))
+        return progress
+
+    def write(self, progress: Progress) -> None:
+        """Replace the file as a whole: an interruption leaves the one before."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.file.with_name(f".{self.file.stem}.{os.getpid()}.part")
+        facts = {
+            "losses": progress.losses,
+            "best_loss": progress.best_loss,
+            "bad_epochs": progress.bad_epochs,
+            "best_count": len(progress.best_weights),
+            "state_count": len(progress.state),
+        }
+        try:
+            arrays = {"facts": np.array(json.dumps(facts))}
+            arrays |= {f"best{i}": value for i, value in enumerate(progress.best_weights)}
+            arrays |= {f"state{i}": value for i, value in enumerate(progress.state)}
+            with partial.open("wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
+            partial.replace(self.file)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Forget the run."""
+        self.file.unlink(missing_ok=True)

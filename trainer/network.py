@@ -1,0 +1,127 @@
+"""A backbone and a linear head: what training makes, before it becomes a file for a device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from edge.types import ConfigurationError
+from trainer.calibration import Calibration
+from trainer.dataset import Crops
+from trainer.recipe import Recipe
+
+Floats = npt.NDArray[np.float32]
+_BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A backbone and a linear head on its pooled features.
+
+    logit = mean over the feature map @ kernel + bias; the calibration is folded in.
+    """
+
+    backbone: Any  # keras.Model: (batch, size, size, 3) 0..255 -> feature map
+    kernel: Floats  # (features,)
+    bias: float
+
+    def logits(self, crops_rgb: Crops) -> Floats:
+        """Return the logit of OCCUPIED of each crop, shape (count,)."""
+        return pooled_features(Cut(None, self.backbone), crops_rgb) @ self.kernel + np.float32(
+            self.bias
+        )
+
+    def probabilities(self, crops_rgb: Crops) -> Floats:
+        """Return the probability of OCCUPIED of each crop, shape (count,)."""
+        return np.asarray(1 / (1 + np.exp(-self.logits(crops_rgb))), dtype=np.float32)
+
+    def calibrated(self, calibration: Calibration) -> Network:
+        """Return the network with the calibration folded into its head."""
+        scale = calibration.scale
+        return Network(self.backbone, self.kernel * np.float32(scale), self.bias * scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A backbone in two parts that share its weights: what stays as it came, what learns."""
+
+    below: Any  # keras.Model: crops 0..255 -> map at the cut; None: everything learns
+    above: Any  # keras.Model: map at the cut (or crops) -> feature map; None: only pooling
+
+    def above_weights(self) -> tuple[npt.NDArray[Any], ...]:
+        """Return the weights of the part that learns."""
+        return () if self.above is None else tuple(self.above.get_weights())
+
+    def set_above_weights(self, weights: Sequence[npt.NDArray[Any]]) -> None:
+        """Put back what `above_weights` returned."""
+        if self.above is not None:
+            self.above.set_weights(weights)
+
+
+def cut_backbone(backbone: Any, recipe: Recipe) -> Cut:
+    """Return the backbone parted as the recipe's transfer says.
+
+    Raises:
+        ConfigurationError: there is no such layer.
+    """
+    if recipe.transfer == "from scratch":
+        return Cut(None, backbone)
+    if recipe.transfer == "head only":
+        return Cut(backbone, None)
+    names = [layer.name for layer in backbone.layers]
+    if recipe.learns_after not in names:
+        raise ConfigurationError(
+            f"recipe {recipe.name}: learns_after: {recipe.backbone} has no layer "
+            f"'{recipe.learns_after}'; choose one of {', '.join(names)}"
+        )
+    middle = backbone.get_layer(recipe.learns_after).output
+    return Cut(keras.Model(backbone.input, middle), keras.Model(middle, backbone.output))
+
+
+def maps_below(cut: Cut, crops_rgb: Crops) -> npt.NDArray[Any]:
+    """Return what the part above the cut learns from: maps, pooled features, or the crops.
+
+    Maps are float16; of a backbone that stays as it came the pooled features, float32.
+    """
+    if cut.below is None:
+        return crops_rgb
+    if cut.above is None:
+        return pooled_features(Cut(None, cut.below), crops_rgb)
+    return np.concatenate(
+        [
+            _run(cut.below, tf.constant(batch, tf.float32)).numpy().astype(np.float16)
+            for batch in _batches(crops_rgb)
+        ]
+    )
+
+
+def pooled_features(cut: Cut, inputs: npt.NDArray[Any]) -> Floats:
+    """Return the mean of the feature map of each input of the part above the cut.
+
+    Shape (count, features). For a whole backbone and crops: `Cut(None, backbone)`.
+    """
+    if cut.above is None or not len(inputs):
+        return np.asarray(inputs, dtype=np.float32)
+    return np.concatenate(
+        [_pooled(cut.above, tf.constant(batch, tf.float32)).numpy() for batch in _batches(inputs)]
+    )
+
+
+def _batches(inputs: npt.NDArray[Any]) -> Sequence[npt.NDArray[Any]]:
+    return [inputs[start : start + _BATCH] for start in range(0, len(inputs), _BATCH)]
+
+
+@tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+def _run(part: Any, batch: tf.Tensor) -> tf.Tensor:
+    return part(batch, training=False)
+
+
+@tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+def _pooled(part: Any, batch: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(part(batch, training=False), axis=(1, 2))
