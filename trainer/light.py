@@ -18,31 +18,46 @@ Light = npt.NDArray[np.float32]  # (size, size, 3)
 # Mean of a crop that may still be taken for a label: just above what `garbage.black` draws.
 DARKEST = 0.03
 DUSK_CHANCE = 0.12
-LEAST_CONTRAST = 1 / 255
+# A view must stay on this side of garbage. Spread of brightness: one grey level at least, and a
+# share of the mean (white squares of a chess board have 0.03); share of pixels that are clipped.
+LEAST_SPREAD = 1 / 255
+LEAST_RELATIVE_SPREAD = 0.015
+MOST_CLIPPED = 0.5
+_ATTEMPTS = 3
 
 
 def change_light(light: Light, random: Random) -> Light:
     """Return the crop in the light of another hour, or as it was where nothing would be left."""
-    changed = light
-    # No sun, no cast shadow.
-    is_dusk = random.random() < DUSK_CHANCE
-    if not is_dusk and random.random() < 0.6:
-        for _ in range(random.integers(1, 3)):
-            changed = cast_shadow(changed, random)
-    if random.random() < 0.75:
-        changed = relight(changed, random)
-    if is_dusk:
-        changed = dim(changed, random)
-    if random.random() < 0.08:
-        changed = cast_glare(changed, random)
-    return light if contrast(changed) < LEAST_CONTRAST else changed
+    for _ in range(_ATTEMPTS):
+        changed = _any_light(light, random)
+        if shows_forms(changed):
+            return changed
+    return light
 
 
-def contrast(light: Light) -> float:
-    """Return the standard deviation of the brightness of forms, 0..0.5; grain does not count."""
+def shows_forms(light: Light) -> bool:
+    """Return whether there is more to see than one colour; grain does not count."""
     size_px = max(1, len(light) // 4)
     forms = cv2.resize(light, (size_px, size_px), interpolation=cv2.INTER_AREA)
-    return float(forms.clip(0, 1).mean(axis=2).std())
+    brightness = forms.clip(0, 1).mean(axis=2)
+    least_spread = max(LEAST_SPREAD, LEAST_RELATIVE_SPREAD * float(brightness.mean()))
+    # Two channels of three: a burnt-out yellow is as plain as a white.
+    is_clipped = np.median(forms, axis=2) >= 1
+    return bool(brightness.std() >= least_spread and is_clipped.mean() <= MOST_CLIPPED)
+
+
+def _any_light(light: Light, random: Random) -> Light:
+    if random.random() < DUSK_CHANCE:
+        # No sun, no cast shadow.
+        light = dim(light, random)
+    elif random.random() < 0.6:
+        for _ in range(random.integers(1, 3)):
+            light = cast_shadow(light, random)
+    if random.random() < 0.75:
+        light = relight(light, random)
+    if random.random() < 0.08:
+        light = cast_glare(light, random)
+    return light
 
 
 def relight(light: Light, random: Random) -> Light:
@@ -63,11 +78,11 @@ def relight(light: Light, random: Random) -> Light:
 
 
 def dim(light: Light, random: Random) -> Light:
-    """Leave a fifth to a half of the light, of a lamp's colour, with the grain of a dark camera."""
+    """Leave a fifth to a half of the light, of a lamp's colour, with the grain of a camera in the dark."""
     warmth = random.normal(0.03, 0.06)
     gains = random.uniform(0.2, 0.5) * np.exp(np.array([warmth, 0, -warmth]))
     gains = np.array([_not_too_dark(gain, light) for gain in gains], np.float32)
-    sigma = np.float32(random.uniform(0, 0.015))
+    sigma = np.float32(random.uniform(0, 0.01))
     grain = random.standard_normal(light.shape, dtype=np.float32) * sigma
     return np.asarray(light * gains + grain, dtype=np.float32)
 

@@ -4,16 +4,7 @@ import numpy as np
 import pytest
 
 from trainer.drawn import drawn_crop
-from trainer.light import (
-    DARKEST,
-    GLARES,
-    LEAST_CONTRAST,
-    SHADOWS,
-    cast_glare,
-    change_light,
-    contrast,
-    dim,
-)
+from trainer.light import DARKEST, GLARES, SHADOWS, cast_glare, change_light, dim, shows_forms
 
 pytestmark = pytest.mark.trainer
 
@@ -43,15 +34,43 @@ def test_what_the_light_would_wash_out_stays_as_it_was() -> None:
     light = light_of(drawn_crop(SIZE_PX, False, 1)) * np.float32(0.02) + np.float32(0.98)
     for seed in range(100):
         changed = change_light(light, np.random.default_rng(seed))
-        assert changed is light or contrast(changed) >= LEAST_CONTRAST
+        assert changed is light or shows_forms(changed)
 
 
-def test_grain_is_no_contrast() -> None:
+@pytest.mark.parametrize(
+    ("base", "form", "is_shown"),
+    [
+        (0.5, 0.4, True),
+        (0.04, 0.03, True),
+        (0.5, 0.499, False),
+        # One grey level is something in the dark, and nothing in bright light.
+        (0.03, 0.02, True),
+        (0.9, 0.89, False),
+    ],
+)
+def test_forms_are_shown_by_a_spread_of_brightness(
+    base: float, form: float, is_shown: bool
+) -> None:
+    light = np.full((SIZE_PX, SIZE_PX, 3), base, np.float32)
+    light[:32] = form
+    assert shows_forms(light) is is_shown
+
+
+def test_a_burnt_out_crop_shows_no_forms_though_a_dark_corner_is_left() -> None:
+    light = np.full((SIZE_PX, SIZE_PX, 3), 1.2, np.float32)
+    light[:, :, 2] = 0.7
+    light[:8, :8] = 0
+    assert not shows_forms(light)
+    light[16:] = 0.8
+    assert shows_forms(light)
+
+
+def test_grain_is_no_form() -> None:
     random = np.random.default_rng(0)
-    grain = random.normal(0.5, 0.02, (SIZE_PX, SIZE_PX, 3)).astype(np.float32)
-    assert contrast(grain) < 0.005
-    grain[:32] += np.float32(0.1)
-    assert contrast(grain) == pytest.approx(0.05, abs=0.005)
+    light = random.normal(0.5, 0.02, (SIZE_PX, SIZE_PX, 3)).astype(np.float32)
+    assert not shows_forms(light)
+    light[:32] += np.float32(0.1)
+    assert shows_forms(light)
 
 
 def test_dusk_stops_above_black() -> None:
