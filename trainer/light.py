@@ -78,7 +78,7 @@ def relight(light: Light, random: Random) -> Light:
 
 
 def dim(light: Light, random: Random) -> Light:
-    """Leave a fifth to a half of the light, of a lamp's colour, with the grain of a camera in the dark."""
+    """Leave a fifth to a half of the light, of a lamp's colour, with the grain of the dark."""
     warmth = random.normal(0.03, 0.06)
     gains = random.uniform(0.2, 0.5) * np.exp(np.array([warmth, 0, -warmth]))
     gains = np.array([_not_too_dark(gain, light) for gain in gains], np.float32)
