@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from edge.preprocess import crop_whole
-from edge.types import ConfigurationError
+from edge.types import ConfigurationError, ImageRGB
+from trainer.duplicates import same_pictures
+from trainer.pictures import PICTURE_SUFFIXES, read_picture
+from trainer.progress import progress_bar
 
 Crops = npt.NDArray[np.uint8]  # (count, size, size, 3), RGB
 
 INDEX_FILE = "index.csv"
 INDEX_COLUMNS = ("file", "label", "camera", "slot", "time")
 LABEL_WORDS = {"empty": False, "occupied": True}
-PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-SMALLEST_PX = 8  # as for regions: less than this shows nothing
 _SHOWN_PROBLEMS = 20
 
 
@@ -39,6 +40,16 @@ class Sample:
     slot: str
     time: str
     licence: str | None = None
+
+    @property
+    def label(self) -> str:
+        """EMPTY or OCCUPIED."""
+        return "OCCUPIED" if self.is_occupied else "EMPTY"
+
+    @property
+    def shown(self) -> str:
+        """The file with its folder: names alone repeat under both labels."""
+        return f"{self.file.parent.name}/{self.file.name}"
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,7 @@ class Dataset:
 def read_dataset(
     folders: Sequence[Path], size_px: int, mirrored_sources: Sequence[str] = ()
 ) -> Dataset:
-    """Return the crops of all folders; unreadable and tiny pictures are set aside.
+    """Return the crops of all folders; for what is set aside see `read_crops`.
 
     A folder holds `index.csv`, or `empty` and `occupied` folders in any case, or a
     `train` folder that holds either. For `mirrored_sources` see `read_crops`.
@@ -86,26 +97,58 @@ def read_dataset(
 def read_crops(
     listed: Sequence[Sample], size_px: int, mirrored_sources: Sequence[str] = ()
 ) -> Dataset:
-    """Return the listed samples with their pictures; unreadable and tiny ones are set aside.
+    """Return the listed samples with their pictures; what cannot be used is set aside.
 
-    Crops of `mirrored_sources` are turned the right way up, so that a slot's own top-left
-    is the crop's, as on the device.
+    That is what cannot be read or is too small or too large, every further copy of the same
+    picture, and all copies of one that stands under both labels. Crops of
+    `mirrored_sources` are turned the right way up, so that a slot's own top-left is the
+    crop's, as on the device.
 
     Raises:
         DataError: no picture with one of the labels can be read.
     """
     samples: list[Sample] = []
-    crops: list[npt.NDArray[np.uint8]] = []
+    crops: list[ImageRGB] = []
+    digests: list[bytes] = []
     set_aside: list[SetAside] = []
-    for sample in listed:
-        picture_rgb = _read_picture(sample.file)
+    for sample in progress_bar(listed, "reading", len(listed)):
+        picture_rgb = read_picture(sample.file)
         if isinstance(picture_rgb, str):
             set_aside.append(SetAside(sample.file, picture_rgb))
-        else:
-            samples.append(sample)
-            if sample.source in mirrored_sources:
-                picture_rgb = np.ascontiguousarray(picture_rgb[::-1])
-            crops.append(crop_whole(picture_rgb, size_px))
+            continue
+        samples.append(sample)
+        digest = hashlib.blake2b(str(picture_rgb.shape).encode(), digest_size=16)
+        digest.update(picture_rgb.tobytes())
+        digests.append(digest.digest())
+        if sample.source in mirrored_sources:
+            picture_rgb = np.ascontiguousarray(picture_rgb[::-1])
+        crops.append(crop_whole(picture_rgb, size_px))
+    copies = _copies(samples, digests)
+    set_aside += [SetAside(samples[index].file, reason) for index, reason in copies.items()]
+    kept = [index for index in range(len(samples)) if index not in copies]
+    _require_both_labels([samples[index] for index in kept], set_aside)
+    return Dataset(
+        tuple(samples[index] for index in kept),
+        np.stack([crops[index] for index in kept]),
+        tuple(set_aside),
+    )
+
+
+def _copies(samples: Sequence[Sample], digests: Sequence[bytes]) -> dict[int, str]:
+    """Return the samples that are there already or stand under both labels, each with why."""
+    repeated, conflicting = same_pictures(digests, [s.is_occupied for s in samples])
+    reasons = {
+        index: f"the same picture as {samples[first].shown}" for index, first in repeated.items()
+    }
+    for index, other in conflicting.items():
+        reasons[index] = (
+            f"the same picture as {samples[other].shown}, which is labelled "
+            f"{samples[other].label}; keep the one that is right"
+        )
+    return dict(sorted(reasons.items()))
+
+
+def _require_both_labels(samples: Sequence[Sample], set_aside: Sequence[SetAside]) -> None:
     for word, is_occupied in LABEL_WORDS.items():
         if not any(sample.is_occupied == is_occupied for sample in samples):
             first = f", the first {set_aside[0].file}: {set_aside[0].reason}" if set_aside else ""
@@ -113,27 +156,6 @@ def read_crops(
                 f"no readable picture is labelled {word.upper()} ({len(set_aside)} files were "
                 f"set aside{first}); training and evaluation need both labels"
             )
-    return Dataset(tuple(samples), np.stack(crops), tuple(set_aside))
-
-
-def _read_picture(file: Path) -> npt.NDArray[np.uint8] | str:
-    """Return the picture as RGB uint8 (height, width, 3), or the reason it cannot be used."""
-    try:
-        data = np.frombuffer(file.read_bytes(), np.uint8)
-    except OSError as error:
-        return error.strerror or str(error)
-    if not len(data):
-        return "the file is empty"
-    try:
-        picture_bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    except cv2.error:
-        picture_bgr = None
-    if picture_bgr is None:
-        return "not a picture OpenCV can read"
-    height_px, width_px = picture_bgr.shape[:2]
-    if min(height_px, width_px) < SMALLEST_PX:
-        return f"only {width_px}x{height_px} px, at least {SMALLEST_PX} are needed"
-    return np.asarray(cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def list_samples(folder: Path) -> list[Sample]:

@@ -63,20 +63,52 @@ def test_index_is_read_with_labels_in_any_case_and_extra_columns(
     assert (second.is_occupied, second.source, second.slot) == (True, tmp_path.name, "s2")
 
 
-def test_unreadable_and_tiny_pictures_are_set_aside_with_the_reason(
+def test_pictures_that_cannot_be_used_are_set_aside_with_the_reason(
     tmp_path: Path, drawn_folders: Callable[..., None], save_picture: Save
 ) -> None:
     drawn_folders(tmp_path)
     (tmp_path / "EMPTY" / "broken.jpg").write_bytes(b"\xff\xd8 not a picture")
     (tmp_path / "EMPTY" / "nothing.jpg").write_bytes(b"")
+    (tmp_path / "EMPTY" / "folder.jpg").mkdir()
     save_picture(tmp_path / "OCCUPIED" / "tiny.png", drawn_crop(7, True, 1))
     dataset = read_dataset([tmp_path], 32)
     assert len(dataset.samples) == 32
     assert {aside.file.name: aside.reason for aside in dataset.set_aside} == {
-        "broken.jpg": "not a picture OpenCV can read",
+        "broken.jpg": "not a picture that can be read (JPG, PNG, BMP, TIFF or WebP)",
         "nothing.jpg": "the file is empty",
         "tiny.png": "only 7x7 px, at least 8 are needed",
     }
+
+
+def test_of_the_same_picture_one_copy_is_kept_whatever_its_name_and_format(
+    tmp_path: Path, drawn_folders: Callable[..., None], save_picture: Save
+) -> None:
+    drawn_folders(tmp_path)
+    picture_rgb = drawn_crop(40, True, 99)
+    for name in ("a.png", "b.bmp", "c.tiff"):
+        save_picture(tmp_path / "OCCUPIED" / name, picture_rgb)
+    dataset = read_dataset([tmp_path], 32)
+    assert len(dataset.samples) == 33
+    assert [(aside.file.name, aside.reason) for aside in dataset.set_aside] == [
+        ("b.bmp", "the same picture as OCCUPIED/a.png"),
+        ("c.tiff", "the same picture as OCCUPIED/a.png"),
+    ]
+
+
+def test_a_picture_under_both_labels_is_set_aside_under_both(
+    tmp_path: Path, drawn_folders: Callable[..., None], save_picture: Save
+) -> None:
+    drawn_folders(tmp_path)
+    for name in ("EMPTY/a.png", "OCCUPIED/a.png", "OCCUPIED/b.png"):
+        save_picture(tmp_path / name, drawn_crop(40, True, 99))
+    dataset = read_dataset([tmp_path], 32)
+    assert len(dataset.samples) == 32
+    end = "keep the one that is right"
+    assert [(aside.file.name, aside.reason) for aside in dataset.set_aside] == [
+        ("a.png", f"the same picture as OCCUPIED/a.png, which is labelled OCCUPIED; {end}"),
+        ("a.png", f"the same picture as EMPTY/a.png, which is labelled EMPTY; {end}"),
+        ("b.png", f"the same picture as EMPTY/a.png, which is labelled EMPTY; {end}"),
+    ]
 
 
 def test_a_file_the_index_names_but_nobody_copied_is_set_aside(
@@ -130,11 +162,15 @@ def test_a_missing_folder_an_unknown_layout_and_a_missing_label_are_explained(
 def test_crops_of_a_mirrored_source_are_turned_the_right_way_up(
     tmp_path: Path, save_picture: Save
 ) -> None:
-    picture_rgb = drawn_crop(32, True, 1)
-    for label in ("empty", "occupied"):
-        for source in ("upright", "mirrored"):
-            save_picture(tmp_path / label / f"{source}__cam__A1__1.png", picture_rgb)
+    drawn = {
+        (label, source): drawn_crop(32, label == "occupied", seed)
+        for label in ("empty", "occupied")
+        for seed, source in enumerate(("upright", "mirrored"))
+    }
+    for (label, source), picture_rgb in drawn.items():
+        save_picture(tmp_path / label / f"{source}__cam__A1__1.png", picture_rgb)
     dataset = read_dataset([tmp_path], 32, mirrored_sources=["mirrored"])
     for one, crop_rgb in zip(dataset.samples, dataset.crops_rgb, strict=True):
+        picture_rgb = drawn[one.file.parent.name, one.source]
         expected = picture_rgb[::-1] if one.source == "mirrored" else picture_rgb
         assert np.array_equal(crop_rgb, expected)
