@@ -155,8 +155,8 @@ def _model(recipe: Recipe, network: Network, cut: Cut) -> tuple[Any, Any]:
         layer.trainable = recipe.transfer == "from scratch" or not isinstance(
             layer, keras.layers.BatchNormalization
         )
-    pooled = keras.layers.GlobalAveragePooling2D()(cut.above.output)
     dense = keras.layers.Dense(1, name="head")
+    pooled = cut.above.output
     model = keras.Model(cut.above.input, [dense(pooled), pooled])
     dense.set_weights([network.kernel[:, None], np.array([network.bias], np.float32)])
     return model, dense

@@ -12,6 +12,7 @@ import cv2
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from trainer.backbones import BACKBONES
 from trainer.calibration import Calibration, fit_calibration
@@ -55,6 +56,7 @@ def prepare(
 
     Without `weights_file` the backbone starts from random weights.
     """
+    tf.get_logger().setLevel(logging.ERROR)  # Each run is traced anew, and it would warn of that.
     keras.utils.set_random_seed(recipe.seed if seed is None else seed)
     cv2.setNumThreads(1)  # Views are drawn in threads of their own.
     backbone = BACKBONES[recipe.backbone].build(recipe.input_size_px)

@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from edge.types import ConfigurationError
 from trainer.calibration import Calibration
@@ -33,9 +32,8 @@ class Network:
 
     def logits(self, crops_rgb: Crops) -> Floats:
         """Return the logit of OCCUPIED of each crop, shape (count,)."""
-        return pooled_features(Cut(None, self.backbone), crops_rgb) @ self.kernel + np.float32(
-            self.bias
-        )
+        features = pooled_features(whole(self.backbone), crops_rgb)
+        return features @ self.kernel + np.float32(self.bias)
 
     def probabilities(self, crops_rgb: Crops) -> Floats:
         """Return the probability of OCCUPIED of each crop, shape (count,)."""
@@ -52,7 +50,7 @@ class Cut:
     """A backbone in two parts that share its weights: what stays as it came, what learns."""
 
     below: Any  # keras.Model: crops 0..255 -> map at the cut; None: everything learns
-    above: Any  # keras.Model: map at the cut (or crops) -> feature map; None: only pooling
+    above: Any  # keras.Model: map at the cut (or crops) -> pooled features; None: nothing learns
 
     def above_weights(self) -> tuple[npt.NDArray[Any], ...]:
         """Return the weights of the part that learns."""
@@ -64,6 +62,11 @@ class Cut:
             self.above.set_weights(weights)
 
 
+def whole(backbone: Any) -> Cut:
+    """Return the backbone in one part, crops -> pooled features."""
+    return Cut(None, keras.Model(backbone.input, _pooled(backbone)))
+
+
 def cut_backbone(backbone: Any, recipe: Recipe) -> Cut:
     """Return the backbone parted as the recipe's transfer says.
 
@@ -71,9 +74,9 @@ def cut_backbone(backbone: Any, recipe: Recipe) -> Cut:
         ConfigurationError: there is no such layer.
     """
     if recipe.transfer == "from scratch":
-        return Cut(None, backbone)
+        return whole(backbone)
     if recipe.transfer == "head only":
-        return Cut(backbone, None)
+        return Cut(keras.Model(backbone.input, _pooled(backbone)), None)
     names = [layer.name for layer in backbone.layers]
     if recipe.learns_after not in names:
         raise ConfigurationError(
@@ -81,7 +84,7 @@ def cut_backbone(backbone: Any, recipe: Recipe) -> Cut:
             f"'{recipe.learns_after}'; choose one of {', '.join(names)}"
         )
     middle = backbone.get_layer(recipe.learns_after).output
-    return Cut(keras.Model(backbone.input, middle), keras.Model(middle, backbone.output))
+    return Cut(keras.Model(backbone.input, middle), keras.Model(middle, _pooled(backbone)))
 
 
 def maps_below(cut: Cut, crops_rgb: Crops) -> npt.NDArray[Any]:
@@ -91,37 +94,28 @@ def maps_below(cut: Cut, crops_rgb: Crops) -> npt.NDArray[Any]:
     """
     if cut.below is None:
         return crops_rgb
-    if cut.above is None:
-        return pooled_features(Cut(None, cut.below), crops_rgb)
-    return np.concatenate(
-        [
-            _run(cut.below, tf.constant(batch, tf.float32)).numpy().astype(np.float16)
-            for batch in _batches(crops_rgb)
-        ]
-    )
+    dtype = np.float32 if cut.above is None else np.float16
+    return _predicted(cut.below, crops_rgb, dtype)
 
 
 def pooled_features(cut: Cut, inputs: npt.NDArray[Any]) -> Floats:
     """Return the mean of the feature map of each input of the part above the cut.
 
-    Shape (count, features). For a whole backbone and crops: `Cut(None, backbone)`.
+    Shape (count, features).
     """
     if cut.above is None or not len(inputs):
         return np.asarray(inputs, dtype=np.float32)
+    return _predicted(cut.above, inputs, np.float32)
+
+
+def _pooled(backbone: Any) -> Any:
+    return keras.layers.GlobalAveragePooling2D()(backbone.output)
+
+
+def _predicted(part: Any, inputs: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
     return np.concatenate(
-        [_pooled(cut.above, tf.constant(batch, tf.float32)).numpy() for batch in _batches(inputs)]
+        [
+            part.predict_on_batch(inputs[start : start + _BATCH].astype(np.float32)).astype(dtype)
+            for start in range(0, len(inputs), _BATCH)
+        ]
     )
-
-
-def _batches(inputs: npt.NDArray[Any]) -> Sequence[npt.NDArray[Any]]:
-    return [inputs[start : start + _BATCH] for start in range(0, len(inputs), _BATCH)]
-
-
-@tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-def _run(part: Any, batch: tf.Tensor) -> tf.Tensor:
-    return part(batch, training=False)
-
-
-@tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-def _pooled(part: Any, batch: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(part(batch, training=False), axis=(1, 2))
