@@ -16,8 +16,10 @@ EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
 # name -> what it does; each lives in trainer/commands/<name>.py ("-" is "_" there) with
 # `add_arguments(parser)` and `run(arguments)`, which returns what to tell the user.
 COMMANDS = {
+    "summary": "what labelled crops hold, how they will be split, what to be careful about",
     "train": "labelled crops -> models/NAME",
     "evaluate": "figures and plots of a bundle on labelled crops",
+    "contact-sheet": "labelled crops -> a picture of what the network sees in training",
 }
 
 

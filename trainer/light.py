@@ -51,8 +51,9 @@ def _any_light(light: Light, random: Random) -> Light:
         # No sun, no cast shadow.
         light = dim(light, random)
     elif random.random() < 0.6:
-        for _ in range(random.integers(1, 3)):
-            light = cast_shadow(light, random)
+        # Two of one kind hide what they fall on.
+        for kind in random.choice(len(SHADOWS), random.integers(1, 3), replace=False):
+            light = cast_shadow(light, SHADOWS[kind], random)
     if random.random() < 0.75:
         light = relight(light, random)
     if random.random() < 0.08:
@@ -92,15 +93,15 @@ def _not_too_dark(gain: float, light: Light) -> float:
     return max(gain, min(1.0, DARKEST / max(float(light.mean()), 1e-3)))
 
 
-def cast_shadow(light: Light, random: Random) -> Light:
-    """Part the crop into sun and shadow.
+def cast_shadow(light: Light, draw: Callable[[int, Random], Mask], random: Random) -> Light:
+    """Part the crop into sun and a shadow, one of SHADOWS.
 
     Shadows are slightly bluish, as the sky fills them. Either the shadow is darker than
     the crop was, or, where the crop was taken under clouds, the sunny part is brighter.
     """
     size_px = len(light)
-    mask = SHADOWS[int(random.integers(len(SHADOWS)))](size_px, random)
-    mask = cv2.GaussianBlur(mask, (0, 0), random.uniform(0.3, 4.0) * size_px / 128)
+    mask = draw(size_px, random)
+    mask = cv2.GaussianBlur(mask, (0, 0), random.uniform(0.6, 4.0) * size_px / 128)
     if random.random() < 0.5:
         mask = 1 - mask
     bluish = np.array([-1, 0, 1], np.float32) * np.float32(random.uniform(0, 0.1))
