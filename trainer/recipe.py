@@ -12,6 +12,9 @@ from edge.types import ConfigurationError
 # random weights.
 Transfer = Literal["head only", "last layers", "from scratch"]
 
+# What a split keeps together. "auto": per source, the coarsest that gives enough groups.
+SplitBy = Literal["auto", "camera", "day", "slot", "source"]
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -56,6 +59,8 @@ class Recipe:
     holdout_share: float = 0.15  # early stopping and calibration
     test_share: float = 0.15  # figures only
     test_from_groups: int = 3  # a source with fewer groups gives none to the test
+    split_by: SplitBy = "auto"
+    test_sources: tuple[str, ...] = ()  # all of the test, when there are any
 
     # Sources of which training gets every group, because they have so few.
     whole_sources: tuple[str, ...] = ()

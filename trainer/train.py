@@ -18,6 +18,7 @@ from edge.bundle import NETWORK_FILE, Golden, read_bundle, write_bundle
 from edge.classifier import Classifier, open_classifier
 from edge.types import rfc3339, utc_now
 from trainer.backbones import BACKBONES
+from trainer.cautions import cautions_of
 from trainer.dataset import DataError, Dataset, list_samples, read_crops
 from trainer.evaluate import latency_ms, score, undecided_garbage
 from trainer.export import (
@@ -33,11 +34,10 @@ from trainer.metrics import figures
 from trainer.network_file import save_network
 from trainer.recipe import Recipe
 from trainer.report import Report, Scored, write_report
-from trainer.splits import Grouping, group_samples, split_groups
+from trainer.splits import SPLITS, Grouping, Split, split_dataset
+from trainer.summary import summarize
 
 log = logging.getLogger(__name__)
-
-SPLITS = ("train", "holdout", "test")
 
 
 def train_bundle(
@@ -57,26 +57,35 @@ def train_bundle(
         ConfigurationError: the data or the weights are not there or not usable.
     """
     started_s = time.monotonic()
-    listed = [sample for folder in folders for sample in list_samples(folder)]
     backbone = BACKBONES[recipe.backbone]
     weights_file = backbone.find_weights(weights, cache) if is_pretrained else None
-    dataset = read_crops(listed, recipe.input_size_px, recipe.mirrored_sources)
-    for aside in dataset.set_aside:
+    dataset = read_for_training(folders, recipe)
+    split = split_dataset(dataset, recipe)
+    for aside in (*dataset.set_aside, *split.set_aside):
         log.warning("set aside %s: %s", aside.file, aside.reason)
-    grouping = group_samples(dataset.samples)
-    splits = np.array(split_groups(dataset.samples, grouping.groups, recipe))
-    parts = {name: dataset.subset(splits == name) for name in SPLITS}
+    parts = {name: dataset.subset(split.names == name) for name in SPLITS}
     _require_both_labels(parts, folders)
-    log.info("crops: %s", ", ".join(f"{len(p.samples)} {name}" for name, p in parts.items()))
+    log.info("%s\n", summarize(dataset, split))
     prepared = prepare(recipe, dataset, weights_file)
-    is_train = splits == "train"
+    is_train = split.names == "train"
     checkpoints = cache / "runs"
-    fitted = fit(recipe, prepared, is_train, splits == "holdout", checkpoints=checkpoints)
+    fitted = fit(recipe, prepared, is_train, split.names == "holdout", checkpoints=checkpoints)
     log.info("quantizing")
     model = quantize(fitted.network, representative_crops(parts["train"], recipe))
-    report = _write(model, fitted, recipe, dataset, grouping, parts, out, has_pictures, started_s)
+    report = _write(model, fitted, recipe, dataset, split, parts, out, has_pictures, started_s)
     forget_runs(checkpoints, recipe, prepared, is_train)
     return report
+
+
+def read_for_training(folders: Sequence[Path], recipe: Recipe) -> Dataset:
+    """Return the crops of all folders, and the slots the recipe wants drawn.
+
+    Raises:
+        ConfigurationError: the data are not there or not usable.
+    """
+    listed = [sample for folder in folders for sample in list_samples(folder)]
+    dataset = read_crops(listed, recipe.input_size_px, recipe.mirrored_sources)
+    return with_imagined(dataset, recipe.imagined_crops) if recipe.imagined_crops else dataset
 
 
 def _require_both_labels(parts: Mapping[str, Dataset], folders: Sequence[Path]) -> None:
@@ -94,7 +103,7 @@ def _write(
     fitted: Fitted,
     recipe: Recipe,
     dataset: Dataset,
-    grouping: Grouping,
+    split: Split,
     parts: Mapping[str, Dataset],
     out: Path,
     has_pictures: bool,
@@ -147,7 +156,8 @@ def _write(
             "made": f"{created_at}, in {duration_s / 60:.0f} min on {platform.machine()}",
             "crops": ", ".join(f"{len(p.samples)} {name}" for name, p in parts.items()),
             "kept together": ", ".join(
-                f"{source} by {unit}" for source, unit in sorted(grouping.unit_of_source.items())
+                f"{source} by {unit}"
+                for source, unit in sorted(split.grouping.unit_of_source.items())
             ),
             "float to int8": f"largest change {difference.max():.3f}, mean {difference.mean():.4f}",
             "model": f"{len(model) / 1e6:.2f} MB, {inference_ms:.2f} ms per crop ({runtime}, "
@@ -156,17 +166,19 @@ def _write(
                 f"{name} {share:.0%}" for name, share in garbage.items()
             ),
         },
-        cautions=_cautions(grouping),
+        cautions=list(cautions_of(dataset.samples, split)),
         parts=scored,
         empty_at=recipe.empty_at,
         occupied_at=recipe.occupied_at,
-        set_aside=[f"{aside.file.name}: {aside.reason}" for aside in dataset.set_aside],
+        set_aside=[
+            f"{aside.file.name}: {aside.reason}" for aside in (*dataset.set_aside, *split.set_aside)
+        ],
         has_pictures=has_pictures,
     )
     document = manifest(
         {
             "recipe": asdict(recipe),
-            "trained_on": _trained_on(dataset, grouping, parts, recipe),
+            "trained_on": _trained_on(dataset, split.grouping, parts, recipe),
             "figures": {
                 part.title: asdict(
                     figures(part.occupied, part.probability, recipe.empty_at, recipe.occupied_at)
@@ -197,17 +209,6 @@ def _write(
     write_bundle(out, document, fill)
     open_classifier(read_bundle(out))
     return report
-
-
-def _cautions(grouping: Grouping) -> list[str]:
-    guessed = [s for s, unit in grouping.unit_of_source.items() if unit == "block of file names"]
-    if not guessed:
-        return []
-    return [
-        f"{', '.join(guessed)}: nothing says which crops belong to one camera, slot or day, so "
-        "runs of file names were kept together; figures may be too good. Name the files "
-        "source__camera__slot__time.jpg or add an index.csv."
-    ]
 
 
 def _trained_on(

@@ -6,11 +6,14 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from edge.types import ConfigurationError
 from trainer.metrics import figures
 from trainer.quiet import native_output_silenced
+from trainer.recipe import Recipe, SplitBy
 from trainer.report import Report
 
 
@@ -32,6 +35,32 @@ def add_pictures_argument(parser: argparse.ArgumentParser) -> None:
         "--no-pictures",
         action="store_true",
         help="keep crops out of report.html, where their licences forbid passing them on",
+    )
+
+
+def add_split_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--split-by` and `--test-source`."""
+    parser.add_argument(
+        "--split-by",
+        choices=get_args(SplitBy),
+        help="what is held out as a whole, in place of the recipe's choice (auto: for each "
+        "source, cameras, else days, else slots)",
+    )
+    parser.add_argument(
+        "--test-source",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="hold out all crops of this source for the test, and no others; may be repeated",
+    )
+
+
+def with_split(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
+    """Return the recipe with the split that the arguments ask for."""
+    return replace(
+        recipe,
+        split_by=arguments.split_by or recipe.split_by,
+        test_sources=tuple(arguments.test_source) or recipe.test_sources,
     )
 
 

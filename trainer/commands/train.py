@@ -9,8 +9,10 @@ from pathlib import Path
 from trainer.commands import (
     add_data_argument,
     add_pictures_argument,
+    add_split_arguments,
     summary_of,
     tensorflow_quietly,
+    with_split,
 )
 from trainer.recipe import find_recipe
 from trainer.recipes import RECIPES
@@ -33,12 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="ImageNet weights, where no network is"
     )
+    add_split_arguments(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's own")
 
 
 def run(arguments: argparse.Namespace) -> str:
     """Train and write the bundle; return its figures."""
-    recipe = find_recipe(arguments.recipe)
+    recipe = with_split(find_recipe(arguments.recipe), arguments)
     if arguments.seed is not None:
         recipe = replace(recipe, seed=arguments.seed)
     with tensorflow_quietly():
