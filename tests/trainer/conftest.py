@@ -6,8 +6,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from edge.types import ImageRGB
@@ -57,6 +59,27 @@ def drawn_folders() -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def tiny_recipe() -> Recipe:
     return TINY
+
+
+@pytest.fixture(scope="session")
+def random_network() -> Any:
+    """Return a trainer.network.Network of 96 px, feature map 3x3, for reading only.
+
+    Random weights alone would let every signal die away on its way through the layers.
+    """
+    import keras
+
+    from trainer.backbones import BACKBONES
+    from trainer.network import Network
+
+    keras.utils.set_random_seed(0)
+    backbone = BACKBONES["mobilenet_v2_1.0"].build(96)
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    random = np.random.default_rng(0)
+    backbone(random.uniform(0, 255, (8, 96, 96, 3)).astype(np.float32), training=True)
+    return Network(backbone, random.normal(0, 0.3, 1280).astype(np.float32), -0.7)
 
 
 @pytest.fixture(scope="session")
