@@ -15,9 +15,8 @@ from trainer.dataset import Dataset, Sample
 from trainer.duplicates import distinct_count
 from trainer.pictures import header_size_wh
 from trainer.splits import SPLITS, Split, day_of
-from trainer.tables import text_table
+from trainer.tables import COLUMNS, text_table
 
-_COLUMNS = 80
 _MOST_ROWS = 40
 
 
@@ -66,7 +65,7 @@ class Summary:
             *_split_table(self.splits),
         ]
         for caution in self.cautions:
-            lines += ["", *textwrap.wrap(f"! {caution}", _COLUMNS, subsequent_indent="  ")]
+            lines += ["", *textwrap.wrap(f"! {caution}", COLUMNS, subsequent_indent="  ")]
         return "\n".join(lines)
 
 

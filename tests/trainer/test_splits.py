@@ -1,12 +1,22 @@
 """Groups are never torn apart, and every source and label counts as it should."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from trainer.dataset import Sample
+from trainer.dataset import DataError, Dataset, Sample
+from trainer.drawn import drawn_crop
 from trainer.recipe import Recipe
-from trainer.splits import balanced_weights, day_of, group_samples, split_groups
+from trainer.splits import (
+    balanced_weights,
+    day_of,
+    group_samples,
+    split_dataset,
+    split_groups,
+)
 
 pytestmark = pytest.mark.trainer
 
@@ -111,3 +121,106 @@ def test_a_source_that_the_recipe_keeps_whole_is_all_training() -> None:
     splits = split_groups(samples, groups, Recipe("r", whole_sources=("a",)))
     found = {(s.source, split) for s, split in zip(samples, splits, strict=True)}
     assert found == {("a", "train"), ("b", "train"), ("b", "holdout"), ("b", "test")}
+
+
+SITES = [
+    sample(
+        bool(number % 2), source, f"c{number % 4}", f"s{number % 6}", f"2024-01-0{number % 5 + 1}"
+    )
+    for source in ("a", "b", "c", "d")
+    for number in range(120)
+]
+
+
+@pytest.mark.parametrize(
+    ("split_by", "group"),
+    [("camera", "a/c0"), ("day", "a/c0/2024-01-01"), ("slot", "a/c0/s0"), ("source", "a/a")],
+)
+def test_a_person_may_choose_what_is_kept_together(split_by: str, group: str) -> None:
+    grouping = group_samples(SITES, split_by)  # type: ignore[arg-type]
+    assert grouping.groups[0] == group
+    assert set(grouping.unit_of_source.values()) == {split_by}
+
+
+def test_what_the_names_do_not_tell_cannot_be_kept_together() -> None:
+    samples = [*SITES, *(sample(True, "e", "cam", "", "f1") for _ in range(3))]
+    with pytest.raises(DataError) as error:
+        group_samples(samples, "day")
+    assert str(error.value) == (
+        "--split-by day: 3 crops of e do not tell their day (first /e__cam____f1__True); name "
+        "them source__camera__slot__time.jpg, fill in index.csv, or split by something else"
+    )
+    with pytest.raises(DataError, match="--split-by slot: 3 crops of e do not tell their slot"):
+        group_samples(samples, "slot")
+    assert group_samples(samples, "camera").groups[-1] == "e/cam"
+
+
+def test_split_by_source_gives_whole_sources_to_each_split() -> None:
+    recipe = Recipe("r", split_by="source")
+    splits = split_groups(SITES, group_samples(SITES, "source").groups, recipe)
+    of_source = {s.source: name for s, name in zip(SITES, splits, strict=True)}
+    assert sorted(of_source.values()) == ["holdout", "test", "train", "train"]
+    assert all(of_source[s.source] == name for s, name in zip(SITES, splits, strict=True))
+
+
+def test_sources_to_test_on_are_the_test_and_others_give_it_nothing() -> None:
+    recipe = Recipe("r", test_sources=("b", "d"))
+    splits = split_groups(SITES, group_samples(SITES).groups, recipe)
+    found = {(s.source, name) for s, name in zip(SITES, splits, strict=True)}
+    assert found == {
+        ("a", "train"),
+        ("a", "holdout"),
+        ("b", "test"),
+        ("c", "train"),
+        ("c", "holdout"),
+        ("d", "test"),
+    }
+
+
+def test_a_source_to_test_on_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(DataError) as error:
+        split_groups(SITES, group_samples(SITES).groups, Recipe("r", test_sources=("x",)))
+    assert str(error.value) == (
+        "--test-source x: no crop comes from there; the sources are a, b, c, d"
+    )
+
+
+def dataset_of(samples: Sequence[Sample]) -> Dataset:
+    """Return different drawn crops."""
+    crops = [drawn_crop(48, s.is_occupied, seed) for seed, s in enumerate(samples)]
+    return Dataset(tuple(samples), np.stack(crops))
+
+
+def test_a_training_crop_that_nearly_equals_one_held_out_is_set_aside() -> None:
+    samples = [sample(bool(n % 2), "a", f"c{n // 8}", f"s{n}") for n in range(32)]
+    dataset = dataset_of(samples)
+    names = split_dataset(dataset, Recipe("r")).names
+    train, test = np.flatnonzero(names == "train"), np.flatnonzero(names == "test")
+    of_same_label = next(
+        i for i in train if samples[i].is_occupied and samples[test[1]].is_occupied
+    )
+    of_other_label = next(i for i in train if not samples[i].is_occupied)
+    for copy in (of_same_label, of_other_label):
+        _, data = cv2.imencode(".jpg", dataset.crops_rgb[test[1]])
+        dataset.crops_rgb[copy] = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    split = split_dataset(dataset, Recipe("r"))
+    assert set(np.flatnonzero(split.names == "")) == {of_same_label, of_other_label}
+    held_out = f"nearly the same as {samples[test[1]].shown}, which is held out"
+    assert {(a.file, a.reason) for a in split.set_aside} == {
+        (samples[of_same_label].file, held_out),
+        (samples[of_other_label].file, f"{held_out} and is labelled OCCUPIED"),
+    }
+    # What figures are about does not depend on what is learned from.
+    assert np.array_equal(split.names == "test", names == "test")
+    assert np.array_equal(split.names == "holdout", names == "holdout")
+
+
+def test_frames_of_one_camera_that_look_alike_stay_within_their_split() -> None:
+    samples = [sample(bool(n % 2), "a", f"c{n // 8}", f"s{n}") for n in range(32)]
+    dataset = dataset_of(samples)
+    for camera in range(4):
+        for number in range(2, 8):
+            dataset.crops_rgb[camera * 8 + number] = dataset.crops_rgb[camera * 8 + number % 2]
+    split = split_dataset(dataset, Recipe("r"))
+    assert split.set_aside == ()
+    assert "" not in split.names
