@@ -142,8 +142,8 @@ def test_the_summary_is_tables_of_80_columns(
         # Korean characters take two columns.
         assert sum(2 if "가" <= character <= "힣" else 1 for character in line) <= 80
     assert said.splitlines()[0] == "38 crops: 19 EMPTY, 19 OCCUPIED; 1 set aside"
-    assert "drawn                cam0          4         4      4     4         8  40/40/40" in said
-    assert "창고 북쪽 벽의 긴 …" in said
+    assert "drawn          cam0         4         4      4     4         8  40/40/40\n" in said
+    assert "창고 북쪽 벽…  카메라2      1         1      1     -         2  32/32/32\n" in said
     assert f"Set aside:\n{tmp_path}/EMPTY/broken.jpg: not a picture that can be read" in said
 
 
