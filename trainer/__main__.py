@@ -18,7 +18,10 @@ EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
 COMMANDS = {
     "summary": "what labelled crops hold, how they will be split, what to be careful about",
     "train": "labelled crops -> models/NAME",
+    "compare": "recipes beside each other on sources that training never saw",
     "evaluate": "figures and plots of a bundle on labelled crops",
+    "explain": "pictures of why a bundle answered so, misclassified crops first",
+    "mine": "a pool of unlabelled crops -> the few that are worth a label",
     "contact-sheet": "labelled crops -> a picture of what the network sees in training",
 }
 

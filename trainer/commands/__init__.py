@@ -64,6 +64,20 @@ def with_split(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
     )
 
 
+def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--set` and `--weights`."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="instead of the recipe's own, e.g. learning_rate=1e-4; may be repeated",
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="ImageNet weights, where no network is"
+    )
+
+
 @contextmanager
 def tensorflow_quietly() -> Iterator[None]:
     """Import inside what needs TensorFlow: without its greetings, with a clear word if missing.

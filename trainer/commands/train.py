@@ -9,12 +9,13 @@ from pathlib import Path
 from trainer.commands import (
     add_data_argument,
     add_pictures_argument,
+    add_settings_arguments,
     add_split_arguments,
     summary_of,
     tensorflow_quietly,
     with_split,
 )
-from trainer.recipe import find_recipe
+from trainer.recipe import find_recipe, with_settings
 from trainer.recipes import RECIPES
 from trainer.weights import cache_folder
 
@@ -32,16 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"one of {', '.join(sorted(RECIPES))} (default: shipped)",
     )
-    parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="ImageNet weights, where no network is"
-    )
+    add_settings_arguments(parser)
     add_split_arguments(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's own")
 
 
 def run(arguments: argparse.Namespace) -> str:
     """Train and write the bundle; return its figures."""
-    recipe = with_split(find_recipe(arguments.recipe), arguments)
+    recipe = with_split(with_settings(find_recipe(arguments.recipe), arguments.set), arguments)
     if arguments.seed is not None:
         recipe = replace(recipe, seed=arguments.seed)
     with tensorflow_quietly():

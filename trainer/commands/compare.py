@@ -1,0 +1,74 @@
+"""`slotwatch-train compare`: recipes on sources that training never saw."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edge.types import ConfigurationError
+from trainer.commands import add_data_argument, add_settings_arguments, tensorflow_quietly
+from trainer.recipe import find_recipe, with_settings
+from trainer.recipes import RECIPES
+from trainer.weights import cache_folder
+
+FIGURES_FILE = "figures.jsonl"
+TABLE_FILE = "table.md"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_data_argument(parser)
+    parser.add_argument(
+        "--recipe",
+        action="append",
+        metavar="NAME",
+        help=f"may be repeated; of {', '.join(sorted(RECIPES))} (default: shipped)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=3, metavar="N", help="runs per recipe and source (default: 3)"
+    )
+    parser.add_argument(
+        "--together",
+        action="append",
+        default=[],
+        metavar="NAME=SOURCE/CAMERA,...",
+        help="leave out these cameras as one source, instead of the whole source; may be repeated",
+    )
+    add_settings_arguments(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help=f"gets {TABLE_FILE} and {FIGURES_FILE}; what is there already is not measured again",
+    )
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Measure what is missing, write the table and return it."""
+    recipes = [
+        with_settings(find_recipe(name), arguments.set) for name in arguments.recipe or ["shipped"]
+    ]
+    together = dict(_parted(text) for text in arguments.together)
+    with tensorflow_quietly():
+        from trainer.compare import compare, folds_of, table_of
+        from trainer.training_data import find_weights, read_for_training
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for recipe in recipes:
+        weights_file = find_weights(recipe, arguments.weights, cache_folder())
+        dataset = read_for_training(arguments.data, recipe)
+        folds = folds_of(dataset, together)
+        rows += compare(
+            recipe, dataset, folds, arguments.seeds, weights_file, arguments.out / FIGURES_FILE
+        )
+    table = table_of(rows)
+    (arguments.out / TABLE_FILE).write_text(table + "\n", "utf-8")
+    return table
+
+
+def _parted(text: str) -> tuple[str, list[str]]:
+    name, equals, cameras = text.partition("=")
+    if not (name and equals and cameras):
+        raise ConfigurationError(f"--together {text}: write NAME=SOURCE/CAMERA,SOURCE/CAMERA")
+    return name, cameras.split(",")

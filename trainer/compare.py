@@ -1,0 +1,240 @@
+"""Recipes beside each other on sources that training never saw: leave one source out.
+
+Every fold trains on all sources but one and is scored on that one, with nothing of it in
+training, early stopping or calibration. What the program draws itself (the simulator's
+crops and the imagined ones) is for training only.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.types import ConfigurationError
+from trainer.dataset import Dataset
+from trainer.fit import Prepared, fit, prepare
+from trainer.garbage import GARBAGE
+from trainer.metrics import figures
+from trainer.network import Network, maps_below, pooled_features
+from trainer.progress import progress_bar
+from trainer.recipe import Recipe
+from trainer.splits import group_samples, split_groups
+from trainer.training_data import DRAWN_SOURCES
+from trainer.views import Inputs
+
+log = logging.getLogger(__name__)
+
+GARBAGE_COUNT = 2000
+_GARBAGE_SEED = 77  # no training uses it
+_LIGHT = 1 / 3
+
+
+@dataclass(frozen=True)
+class FoldFigures:
+    """One recipe, one seed, one source left out. Shares from 0 to 1."""
+
+    recipe: str
+    seed: int
+    fold: str
+    crops: int
+    auc: float | None
+    balanced_accuracy: float | None
+    coverage: float | None
+    answered_balanced_accuracy: float | None  # None where it answers of one label only, or none
+    dark_balanced_accuracy: float | None  # of the same crops at a third of their light
+    garbage_answered: int  # of GARBAGE_COUNT pictures that show no slot
+    scale: float  # of the calibration
+
+
+def folds_of(
+    dataset: Dataset, together: Mapping[str, Sequence[str]]
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return, for each fold, which crops it leaves out.
+
+    A source is a fold. `together` parts a source further: name -> "source/camera" ...
+
+    Raises:
+        ConfigurationError: a camera is not there, or a fold lacks a label.
+    """
+    cameras = [f"{sample.source}/{sample.camera}" for sample in dataset.samples]
+    fold_of_camera = {camera: name for name, listed in together.items() for camera in listed}
+    missing = sorted(set(fold_of_camera) - set(cameras))
+    if missing:
+        raise ConfigurationError(
+            f"--together: no crop is of {', '.join(missing)}; there are "
+            f"{', '.join(sorted(set(cameras)))}"
+        )
+    names = np.array(
+        [
+            fold_of_camera.get(camera, sample.source)
+            for camera, sample in zip(cameras, dataset.samples, strict=True)
+        ]
+    )
+    folds = {name: names == name for name in sorted(set(names)) if name not in DRAWN_SOURCES}
+    if len(folds) < 2:
+        raise ConfigurationError(
+            "comparing needs crops of two sources at least: one to learn from, one to be scored on"
+        )
+    for name, chosen in folds.items():
+        if len(set(dataset.labels[chosen])) < 2:
+            raise ConfigurationError(
+                f"{name}: all its crops have one label; give it a fold with both"
+            )
+    return folds
+
+
+def compare(
+    recipe: Recipe,
+    dataset: Dataset,
+    folds: Mapping[str, npt.NDArray[np.bool_]],
+    seeds: int,
+    weights_file: Path | None,
+    done: Path,
+) -> list[FoldFigures]:
+    """Return the figures of every fold and seed; `done` (a file of JSON lines) keeps them.
+
+    What the file already holds of this recipe is not measured again.
+    """
+    found = [f for f in read_figures(done) if f.recipe == recipe.name]
+    wanted = [(seed, fold) for seed in range(1, seeds + 1) for fold in folds]
+    missing = [pair for pair in wanted if pair not in {(f.seed, f.fold) for f in found}]
+    if not missing:
+        return found
+    prepared = prepare(recipe, dataset, weights_file)
+    as_it_came = prepared.cut.above_weights()
+    garbage = _garbage_maps(recipe, prepared)
+    dark = maps_below(prepared.cut, (dataset.crops_rgb * np.float32(_LIGHT)).astype(np.uint8))
+    for seed, fold in progress_bar(missing, recipe.name):
+        prepared.cut.set_above_weights(as_it_came)
+        seeded = replace(recipe, seed=seed, test_share=0.0)
+        network, scale = _fit_without(seeded, prepared, folds[fold])
+        row = _measure(seeded, prepared, network, fold, folds[fold], dark, garbage, scale)
+        log.info("%s, seed %d, without %s: %s", recipe.name, seed, fold, _in_words(row))
+        with done.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(row)) + "\n")
+        found.append(row)
+    return found
+
+
+def _fit_without(
+    recipe: Recipe, prepared: Prepared, left_out: npt.NDArray[np.bool_]
+) -> tuple[Network, float]:
+    rest = [s for s, out in zip(prepared.dataset.samples, left_out, strict=True) if not out]
+    split = np.full(len(left_out), "left out", dtype="<U8")
+    split[~left_out] = split_groups(rest, group_samples(rest).groups, recipe)
+    fitted = fit(recipe, prepared, split == "train", split == "holdout")
+    return fitted.network, fitted.calibration.scale
+
+
+def _measure(
+    recipe: Recipe,
+    prepared: Prepared,
+    network: Network,
+    fold: str,
+    left_out: npt.NDArray[np.bool_],
+    dark: Inputs,
+    garbage: Inputs,
+    scale: float,
+) -> FoldFigures:
+    def probability(inputs: Inputs) -> npt.NDArray[np.float64]:
+        logits = pooled_features(prepared.cut, inputs) @ network.kernel + network.bias
+        return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))), dtype=np.float64)
+
+    occupied = prepared.dataset.labels[left_out] > 0.5
+    thresholds = (recipe.empty_at, recipe.occupied_at)
+    plain = figures(occupied, probability(prepared.views.plain[left_out]), *thresholds)
+    in_the_dark = figures(occupied, probability(dark[left_out]), *thresholds)
+    of_garbage = probability(garbage)
+    is_answered = (of_garbage <= recipe.empty_at) | (of_garbage >= recipe.occupied_at)
+    return FoldFigures(
+        recipe.name,
+        recipe.seed,
+        fold,
+        int(left_out.sum()),
+        plain.auc,
+        plain.balanced_accuracy,
+        plain.coverage,
+        plain.answered_balanced_accuracy,
+        in_the_dark.balanced_accuracy,
+        int(is_answered.sum()),
+        scale,
+    )
+
+
+def _in_words(row: FoldFigures) -> str:
+    return ", ".join(
+        f"{words} {'-' if value is None else f'{value:.3f}'}"
+        for words, value in (
+            ("AUC", row.auc),
+            ("answered", row.coverage),
+            ("of these balanced accuracy", row.answered_balanced_accuracy),
+        )
+    )
+
+
+def _garbage_maps(recipe: Recipe, prepared: Prepared) -> Inputs:
+    kinds = list(GARBAGE.values())
+    crops_rgb = prepared.dataset.crops_rgb
+    pictures = []
+    for index in range(GARBAGE_COUNT):
+        random = np.random.default_rng([_GARBAGE_SEED, index])
+        crop_rgb = crops_rgb[int(random.integers(len(crops_rgb)))]
+        pictures.append(kinds[index % len(kinds)](recipe.input_size_px, random, crop_rgb))
+    return maps_below(prepared.cut, np.stack(pictures))
+
+
+def read_figures(done: Path) -> list[FoldFigures]:
+    """Return the figures a file of JSON lines holds; none where there is no file."""
+    if not done.is_file():
+        return []
+    return [FoldFigures(**json.loads(line)) for line in done.read_text("utf-8").splitlines()]
+
+
+def table_of(rows: Sequence[FoldFigures]) -> str:
+    """Return the figures as a Markdown table: per recipe and fold the mean over the seeds.
+
+    AUC with its least and greatest over the seeds; the last row of a recipe is the mean.
+    """
+    lines = [
+        "| recipe | left out | crops | AUC (least-greatest) | balanced accuracy | answered | "
+        "of these, balanced accuracy | at a third of the light | garbage answered |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for recipe in dict.fromkeys(row.recipe for row in rows):
+        of_recipe = [row for row in rows if row.recipe == recipe]
+        folds = list(dict.fromkeys(row.fold for row in of_recipe))
+        for fold in folds:
+            lines.append(_line(recipe, fold, [row for row in of_recipe if row.fold == fold]))
+        lines.append(_line(f"**{recipe}**", "**mean**", of_recipe, is_mean=True))
+    return "\n".join(lines)
+
+
+def _line(recipe: str, fold: str, rows: Sequence[FoldFigures], is_mean: bool = False) -> str:
+    def mean(name: str) -> float:
+        return _mean([getattr(row, name) for row in rows])
+
+    # Of the mean row: over the seeds' means, so that it says how much a seed matters.
+    aucs = [_mean([row.auc]) for row in rows]
+    if is_mean:
+        aucs = [
+            _mean([row.auc for row in rows if row.seed == seed])
+            for seed in {row.seed for row in rows}
+        ]
+    crops = "" if is_mean else str(rows[0].crops)
+    return (
+        f"| {recipe} | {fold} | {crops} | {mean('auc'):.3f} ({min(aucs):.3f}-{max(aucs):.3f}) | "
+        f"{mean('balanced_accuracy'):.3f} | {mean('coverage'):.3f} | "
+        f"{mean('answered_balanced_accuracy'):.3f} | {mean('dark_balanced_accuracy'):.3f} | "
+        f"{mean('garbage_answered') / GARBAGE_COUNT:.1%} |"
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else float("nan")
