@@ -1,4 +1,4 @@
-"""Network -> models/<name>/: integer TFLite, manifest, golden crops, report."""
+"""Network -> models/<name>/: TFLite, manifest, golden crops, report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from trainer.quiet import native_output_silenced
 from trainer.recipe import Recipe
 
 GOLDEN_PER_LABEL = 8
-FLOAT_OPERATIONS = ["MEAN", "FULLY_CONNECTED", "LOGISTIC"]  # everything after the feature map
 # Runtimes round differently in the last bits of 53 layers; a wrong kernel is off by far more.
 GOLDEN_TOLERANCE = 0.1
 
@@ -60,24 +59,49 @@ def quantize(network: Network, representative_rgb: Crops) -> bytes:
         for crop_rgb in representative_rgb:
             yield [crop_rgb[None].astype(np.float32)]
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(export_model(network))
+    crop, outputs = _for_one_crop(network, "float32")
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(crop, outputs))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [
         tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
         tf.lite.OpsSet.TFLITE_BUILTINS,
     ]
-    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=FLOAT_OPERATIONS)
     with native_output_silenced(), warnings.catch_warnings():
         # The statistics come from the representative crops; the check does not know of them.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
         warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated")
         # The converter alone cannot leave operations out; its debugger can.
         debugger = tf.lite.experimental.QuantizationDebugger(
-            converter=converter, debug_dataset=representative, debug_options=options
+            converter=converter, debug_dataset=representative
+        )
+        debugger.options = tf.lite.experimental.QuantizationDebugOptions(
+            # By name, because a backbone may pool and squash too (squeeze-and-excite, swish).
+            denylisted_nodes=[
+                output["tensor"]
+                for name, output in describe_outputs(debugger.calibrated_model).items()
+                if name != "attention"
+            ],
+            denylisted_ops=["FULLY_CONNECTED"],  # what lies between those two
         )
         model = debugger.get_nondebug_quantized_model()
         return bytes(modify_model_io_type(model, tf.uint8, tf.float32))
+
+
+def keep_floats(network: Network) -> bytes:
+    """Return the TFLite file of a network that integers would spoil; its input is uint8 too."""
+    crop, outputs = _for_one_crop(network, "uint8")
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(crop, outputs))
+    with native_output_silenced():
+        return bytes(converter.convert())
+
+
+def _for_one_crop(network: Network, kind: str) -> tuple[Any, Any]:
+    """Return the input, one crop of this type, and the outputs of the network to export."""
+    _, *shape = network.backbone.input.shape
+    # With a batch of any length, reshaping would be worked out on the device for every crop.
+    crop = keras.Input(batch_shape=(1, *shape), dtype=kind, name="crop_rgb")
+    return crop, export_model(network)(keras.ops.cast(crop, "float32"))
 
 
 def representative_crops(train: Dataset, recipe: Recipe) -> Crops:
