@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import platform
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,13 @@ import numpy.typing as npt
 
 from edge.bundle import read_bundle
 from edge.classifier import Classifier, open_classifier
-from trainer.dataset import Crops, read_dataset
-from trainer.garbage import GARBAGE
+from edge.types import Bundle
+from trainer.dataset import Crops, Dataset, read_dataset
 from trainer.progress import progress_bar
-from trainer.report import Report, Scored, write_report
+from trainer.provenance import provenance_of
+from trainer.report import Cost, Report, Scored, write_report
+from trainer.trials import try_garbage, try_less_light
+from trainer.words import enumerated
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +32,21 @@ def score(classifier: Classifier, crops_rgb: Crops) -> npt.NDArray[np.float64]:
     )
 
 
-def undecided_garbage(
-    classifier: Classifier, size_px: int, empty_at: float, occupied_at: float, count: int = 40
-) -> dict[str, float]:
-    """Return, for each kind of garbage, the share that reads UNKNOWN."""
-    shares = {}
-    for name, draw in GARBAGE.items():
-        crops_rgb = np.stack(
-            # Seeds that training does not use.
-            [draw(size_px, np.random.default_rng([99, index])) for index in range(count)]
-        )
-        probability = score(classifier, crops_rgb)
-        shares[name] = float(((probability > empty_at) & (probability < occupied_at)).mean())
-    return shares
+def score_part(classifier: Classifier, title: str, subject: str, dataset: Dataset) -> Scored:
+    """Return the crops with their probabilities and, where the model has them, attention maps."""
+    predictions = [
+        classifier.predict(crop) for crop in progress_bar(dataset.crops_rgb, f"scoring {title}")
+    ]
+    has_attention = bool(predictions) and predictions[0].attention.size > 0
+    return Scored(
+        title,
+        dataset.samples,
+        dataset.crops_rgb,
+        np.array([p.probability for p in predictions], np.float64),
+        subject,
+        # A map of one cell comes without its axes.
+        np.stack([np.atleast_2d(p.attention) for p in predictions]) if has_attention else None,
+    )
 
 
 def latency_ms(classifier: Classifier, size_px: int, repeats: int = 50) -> float:
@@ -51,6 +58,18 @@ def latency_ms(classifier: Classifier, size_px: int, repeats: int = 50) -> float
         classifier.probability(crop_rgb)
         durations.append(time.perf_counter() - start)
     return float(np.median(durations) * 1000)
+
+
+def cost_of(classifier: Classifier, reference_ms: float | None = None) -> Cost:
+    """Return what the classifier's bundle costs here; for `reference_ms` see `Cost`."""
+    bundle = classifier.bundle
+    return Cost(
+        bundle.model_path.stat().st_size,
+        latency_ms(classifier, bundle.input_size_px),
+        classifier.runtime,
+        platform.machine(),
+        reference_ms,
+    )
 
 
 def evaluate_bundle(
@@ -67,27 +86,45 @@ def evaluate_bundle(
     dataset = read_dataset(folders, bundle.input_size_px, recipe.get("mirrored_sources", ()))
     for aside in dataset.set_aside:
         log.warning("set aside %s: %s", aside.file, aside.reason)
-    probability = score(classifier, dataset.crops_rgb)
-    garbage = undecided_garbage(
-        classifier, bundle.input_size_px, bundle.empty_at, bundle.occupied_at
-    )
+    known = _known_sources(bundle, dataset)
+    subject = "crops of sources it was trained on" if known else "sources it was not trained on"
+    part = score_part(classifier, "all crops", subject, dataset)
+    thresholds = bundle.empty_at, bundle.occupied_at
+    of_crops = partial(score, classifier)
     report = Report(
         title=f"Evaluation of {bundle.name}",
         facts={
             "bundle": f"{bundle.name}, model {bundle.model_sha256[:12]}",
-            "data": ", ".join(folder.name for folder in folders),
-            "runtime": classifier.runtime,
-            "garbage that reads UNKNOWN": ", ".join(
-                f"{name} {share:.0%}" for name, share in garbage.items()
-            ),
+            "evaluated on": enumerated([folder.name for folder in folders]),
         },
-        cautions=[],
-        parts=[Scored("all crops", dataset.samples, dataset.crops_rgb, probability)],
+        cautions=_cautions(known),
+        parts=[part],
         empty_at=bundle.empty_at,
         occupied_at=bundle.occupied_at,
         set_aside=[f"{aside.file.name}: {aside.reason}" for aside in dataset.set_aside],
         has_pictures=has_pictures,
+        provenance=provenance_of(bundle.manifest),
+        garbage=try_garbage(of_crops, dataset.crops_rgb, *thresholds),
+        light=try_less_light(
+            of_crops, dataset.crops_rgb, part.occupied, part.probability, *thresholds
+        ),
+        cost=cost_of(classifier),
     )
     out.mkdir(parents=True, exist_ok=True)
     write_report(out, report)
     return report
+
+
+def _known_sources(bundle: Bundle, dataset: Dataset) -> list[str]:
+    """Return the sources of these crops that, by their name, the bundle was trained on."""
+    trained_on = {source.name for source in provenance_of(bundle.manifest).sources}
+    return sorted(trained_on & {sample.source for sample in dataset.samples})
+
+
+def _cautions(known: Sequence[str]) -> list[str]:
+    if not known:
+        return []
+    return [
+        f"The model was trained on crops of {enumerated(known)}, perhaps on these very ones. "
+        "These figures tell how well it remembers, not how it does on a camera it has not seen."
+    ]

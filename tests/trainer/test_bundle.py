@@ -76,17 +76,17 @@ def test_the_manifest_says_what_it_was_trained_on_and_how_it_did(tiny_bundle: Pa
 def test_the_report_is_self_contained(tiny_bundle: Path) -> None:
     page = (tiny_bundle / "report.html").read_text()
     assert "<svg" in page
-    assert 'src="data:image/png;base64,' in page
+    assert 'src="data:image/jpeg;base64,' in page
     # Nothing is fetched: no script, and no address in a place that loads it.
     assert "<script" not in page
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
-    assert "| test (int8, as shipped) | 8 | 4 | 4 |" in (tiny_bundle / "report.md").read_text()
+    assert "| Crops | 8<br>4 EMPTY, 4 OCCUPIED |" in (tiny_bundle / "report.md").read_text()
 
 
 def test_attention_averages_to_the_logit_of_the_calibrated_probability(tiny_recipe: Recipe) -> None:
     from trainer.backbones import BACKBONES
     from trainer.export import export_model
-    from trainer.fit import Network
+    from trainer.network import Network
 
     backbone = BACKBONES[tiny_recipe.backbone].build(64)
     kernel = np.random.default_rng(0).normal(0, 0.3, 1280).astype(np.float32)

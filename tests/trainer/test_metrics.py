@@ -5,11 +5,14 @@ import pytest
 
 from edge.scores import area_under_roc, balanced_accuracy
 from trainer.metrics import (
+    LabelFigures,
+    average_precision,
     calibration_error,
     confusion,
+    difference,
+    error_by_coverage,
     figures,
     reliability,
-    roc_curve,
 )
 
 pytestmark = pytest.mark.trainer
@@ -54,25 +57,50 @@ def test_no_crops_at_all_give_no_figures_and_no_error() -> None:
     assert (result.coverage, result.calibration_error) == (None, None)
 
 
-def test_roc_curve_runs_from_nothing_to_everything_and_skips_ties() -> None:
-    false_rate, true_rate = roc_curve(
-        np.array([True, False, True, False]), np.array([0.9, 0.5, 0.5, 0.1])
-    )
-    assert false_rate.tolist() == [0, 0, 0.5, 1]
-    assert true_rate.tolist() == [0, 0.5, 1, 1]
+def test_precision_recall_and_f1_of_both_labels() -> None:
+    result = figures(OCCUPIED, PROBABILITY)
+    # Two read OCCUPIED, rightly; three read EMPTY, one of them wrongly.
+    assert result.occupied == LabelFigures(1.0, pytest.approx(2 / 3), pytest.approx(0.8))
+    assert result.empty == LabelFigures(pytest.approx(2 / 3), 1.0, pytest.approx(0.8))
+    assert result.accuracy == pytest.approx(4 / 5)
+    assert result.answered_accuracy == pytest.approx(3 / 4)
 
 
-def test_area_is_the_integral_of_the_curve() -> None:
-    random = np.random.default_rng(0)
-    occupied = random.random(200) < 0.3
-    probability = np.round(random.random(200) * 0.7 + occupied * 0.3, 2)
-    false_rate, true_rate = roc_curve(occupied, probability)
-    area = float((np.diff(false_rate) * (true_rate[1:] + true_rate[:-1]) / 2).sum())
-    assert area_under_roc(occupied, probability) == pytest.approx(area)
+def test_a_label_that_nothing_reads_has_no_precision() -> None:
+    result = figures(np.array([True, False]), np.array([0.1, 0.1]))
+    assert result.occupied == LabelFigures(None, 0.0, 0.0)
 
 
-def test_confusion_has_labels_in_rows() -> None:
-    assert confusion(OCCUPIED, PROBABILITY >= 0.5).tolist() == [[2, 0], [1, 2]]
+def test_average_precision_by_hand() -> None:
+    # In order of probability: right, right, wrong, right, wrong.
+    assert average_precision(OCCUPIED, PROBABILITY) == pytest.approx((1 + 1 + 3 / 4) / 3)
+    assert average_precision(np.ones(2, bool), np.array([0.1, 0.2])) is None
+
+
+def test_confusion_has_labels_in_rows_and_what_the_device_reads_in_columns() -> None:
+    assert confusion(OCCUPIED, PROBABILITY, 0.4, 0.6).tolist() == [[2, 0, 0], [1, 1, 1]]
+
+
+def test_a_probability_on_a_threshold_is_an_answer() -> None:
+    table = confusion(np.array([False, True]), np.array([0.4, 0.6]), 0.4, 0.6)
+    assert table.tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+def test_difference_counts_decisions_and_opposites() -> None:
+    one = np.array([0.1, 0.45, 0.9, 0.7])
+    other = np.array([0.2, 0.39, 0.1, 0.7])
+    result = difference(one, other, 0.4, 0.6)
+    assert (result.decisions, result.opposites, result.count) == (2, 1, 4)
+    assert result.largest == pytest.approx(0.8)
+    assert result.mean == pytest.approx((0.1 + 0.06 + 0.8) / 4)
+
+
+def test_error_by_coverage_starts_with_the_surest_and_skips_ties() -> None:
+    occupied = np.array([True, False, True, True])
+    # 0.95 right, 0.1 right, then 0.25 and 0.75 equally sure, one of them wrong.
+    coverage, error = error_by_coverage(occupied, np.array([0.95, 0.1, 0.25, 0.75]))
+    assert coverage == pytest.approx([0.25, 0.5, 1.0])
+    assert error == pytest.approx([0, 0, 0.25])
 
 
 def test_calibration_error_is_the_mean_gap_between_said_and_true() -> None:

@@ -1,0 +1,301 @@
+"""Report -> its sections: first what the model is worth, then where it is weak and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from trainer import plots
+from trainer.breakdown import Row, breakdown
+from trainer.dataset import Sample
+from trainer.intervals import Ratio, balanced_ratios, clusters_of, interval
+from trainer.metrics import Figures, LabelFigures, confusion, figures, is_answered
+from trainer.overlay import overlay
+from trainer.report import Report, Scored
+from trainer.report_background import background_sections
+from trainer.report_blocks import Block, Picture, Plot, Section, Table
+from trainer.words import counted, percent, percent_range, three_digits
+
+WORST_COUNT = 24
+_SHOWN_CAMERAS = 15
+_SHOWN_SLOTS = 40
+
+
+def sections_of(report: Report) -> tuple[Section, ...]:
+    """Return every section that the report has something for."""
+    part = report.parts[0]
+    sections = [
+        _figures_section(report),
+        _answers_section(part, report),
+        Section(f"Plots: {part.title}", _plots(report)),
+        _places_section(part, report),
+        _worst_section(part, report),
+        *background_sections(report),
+    ]
+    return tuple(section for section in sections if section.blocks)
+
+
+# What a figure is called, what it means, and how it is read off; figures with an interval
+# have a function of their own below.
+_PLAIN_FIGURES: tuple[tuple[str, str, Callable[[Figures], str]], ...] = (
+    (
+        "Balanced accuracy of the answered",
+        "EMPTY and OCCUPIED counting alike, without what reads UNKNOWN",
+        lambda f: percent(f.answered_balanced_accuracy),
+    ),
+    (
+        "Accuracy",
+        "share on the right side of 0.5, UNKNOWN forced to an answer too",
+        lambda f: percent(f.accuracy),
+    ),
+    (
+        "Area under ROC",
+        "chance that an OCCUPIED crop gets more than an EMPTY one; 0.5 is guessing, 1 perfect",
+        lambda f: three_digits(f.auc),
+    ),
+    (
+        "Area under precision-recall",
+        "how clean the OCCUPIED found stay while all of them are found; 1 is perfect",
+        lambda f: three_digits(f.average_precision),
+    ),
+    (
+        "Calibration error",
+        "how far a probability lies from what is true, on average; 0 is perfect",
+        lambda f: percent(f.calibration_error),
+    ),
+)
+
+
+def _figures_section(report: Report) -> Section:
+    results = [
+        figures(p.occupied, p.probability, report.empty_at, report.occupied_at)
+        for p in report.parts
+    ]
+    counts = [
+        f"{len(p.samples):,}\n{r.empty_count:,} EMPTY, {r.occupied_count:,} OCCUPIED"
+        for p, r in zip(report.parts, results, strict=True)
+    ]
+    ranged = zip(*(_ranged_figures(part, report) for part in report.parts), strict=True)
+    names = (
+        (
+            "Answered",
+            f"share at or beyond a threshold, {report.empty_at:g} or "
+            f"{report.occupied_at:g}; the others read UNKNOWN",
+        ),
+        ("Right, of the answered", "what a user of the device sees"),
+        (
+            "Balanced accuracy",
+            "all crops at 0.5, EMPTY and OCCUPIED counting alike however many there are of each",
+        ),
+    )
+    rows = [("Crops", *counts)]
+    rows += [
+        (f"{name}\n{meaning}", *cells) for (name, meaning), cells in zip(names, ranged, strict=True)
+    ]
+    rows += [(f"{name}\n{meaning}", *map(read, results)) for name, meaning, read in _PLAIN_FIGURES]
+    return Section(
+        "Figures",
+        (
+            Table(("", *(part.title for part in report.parts)), rows),
+            "The small range under a figure is its 95% interval: where it would lie for other "
+            "cameras, days or slots like these. Whole groups were drawn again 2,000 times, "
+            "because crops of one group say little more than one crop does; with fewer than five "
+            "groups each counts as one single observation, so the range is wide. A group is a "
+            "camera, a day, a slot or, where names tell nothing, a block of neighbouring file "
+            "names.",
+        ),
+    )
+
+
+def _ranged_figures(part: Scored, report: Report) -> tuple[str, str, str]:
+    """Return the share answered, right of these, and the balanced accuracy, with intervals."""
+    groups = clusters_of(part.samples).keys
+    answered = is_answered(part.probability, report.empty_at, report.occupied_at)
+    is_right = (part.probability >= 0.5) == part.occupied
+    ratios = (
+        [Ratio(answered, np.ones_like(answered))],
+        [Ratio(answered & is_right, answered)],
+        balanced_ratios(part.occupied, is_right),
+    )
+    cells = []
+    for ratio in ratios:
+        value, spread = interval(ratio, groups)
+        cells.append(f"{percent(value)}\n{percent_range(spread)}")
+    return cells[0], cells[1], cells[2]
+
+
+def _answers_section(part: Scored, report: Report) -> Section:
+    table = confusion(part.occupied, part.probability, report.empty_at, report.occupied_at)
+    result = figures(part.occupied, part.probability, report.empty_at, report.occupied_at)
+
+    def label_row(name: str, of_label: LabelFigures) -> tuple[str, ...]:
+        return (
+            name,
+            *map(percent, (of_label.precision, of_label.recall)),
+            three_digits(of_label.f1),
+        )
+
+    return Section(
+        f"What it answers: {part.title}",
+        (
+            "Each row is what the crops really are, each column what the device would read.",
+            Table(
+                ("", "reads EMPTY", "reads UNKNOWN", "reads OCCUPIED"),
+                [
+                    ("is " + name, *(f"{count:,}" for count in counts))
+                    for name, counts in zip(("EMPTY", "OCCUPIED"), table, strict=True)
+                ],
+            ),
+            "Forced to an answer at 0.5: precision is how often an answer is right, recall how "
+            "much of the label is found, F1 the two in one figure (1 is perfect).",
+            Table(
+                ("", "precision", "recall", "F1"),
+                [label_row("EMPTY", result.empty), label_row("OCCUPIED", result.occupied)],
+            ),
+        ),
+    )
+
+
+def _plots(report: Report) -> list[Block]:
+    part = report.parts[0]
+    thresholds = (report.empty_at, report.occupied_at)
+    same_crops = [p for p in report.parts if p.samples == part.samples]
+    blocks: list[Block] = [
+        Plot(
+            "Probabilities",
+            "The two colours should stand at the two ends; what lies between the dotted "
+            "thresholds reads UNKNOWN. Each line upwards is ten times more crops.",
+            plots.histogram(part, *thresholds),
+        ),
+        Plot(
+            "Reliability",
+            "On the dashed line a probability means what it says: of crops that get 0.8, 80 in "
+            "100 are OCCUPIED. Large dots hold many crops.",
+            plots.reliability_diagram(part),
+        ),
+        Plot(
+            "Coverage against error",
+            "Moving both thresholds away from 0.5 answers fewer crops (to the left) and errs "
+            "less (down). The dot is where the thresholds stand.",
+            plots.coverage_against_error(part, *thresholds),
+        ),
+    ]
+    if len(set(part.occupied.tolist())) == 2:
+        blocks += [
+            Plot(
+                "ROC",
+                "The closer to the upper left corner the better; the dashed line is guessing. "
+                "The number is the area under the curve.",
+                plots.roc(same_crops),
+            ),
+            Plot(
+                "Precision and recall",
+                "The closer to the upper right corner the better. The number is the area under "
+                "the curve.",
+                plots.precision_recall(part),
+            ),
+        ]
+    return blocks
+
+
+def _source(sample: Sample) -> str:
+    return sample.source
+
+
+def _camera(sample: Sample) -> str:
+    return f"{sample.source} {sample.camera}".strip()
+
+
+def _slot(sample: Sample) -> str:
+    return f"{_camera(sample)} {sample.slot}".strip()
+
+
+def _places_section(part: Scored, report: Report) -> Section:
+    """Return the tables of sources, cameras and slots, those that tell anything."""
+    blocks: list[Block] = []
+    before = 1
+    for plural, key, shown in (
+        ("sources", _source, _SHOWN_CAMERAS),
+        ("cameras", _camera, _SHOWN_CAMERAS),
+        ("slots", _slot, _SHOWN_SLOTS),
+    ):
+        keys = [key(sample) for sample in part.samples]
+        count = len(set(keys))
+        # As many cameras as sources would be the same table again.
+        if count > before:
+            rows = breakdown(
+                part.samples,
+                part.probability,
+                keys,
+                report.empty_at,
+                report.occupied_at,
+                shown,
+                plural,
+            )
+            folded = f"The {count:,} slots, worst first" if plural == "slots" else None
+            blocks.append(_places_table(plural.removesuffix("s"), rows, folded))
+            before = count
+    if blocks:
+        blocks.insert(
+            0,
+            "Worst first. Right is the balanced accuracy at 0.5 with its 95% interval, over the "
+            "groups named beside the crops; with one group there is none. Wrong counts the crops "
+            "that were answered, and wrongly.",
+        )
+    return Section(f"Where it is weak: {part.title}", blocks)
+
+
+def _places_table(what: str, rows: Sequence[Row], folded: str | None) -> Table:
+    return Table(
+        (what, "crops\nEMPTY + OCCUPIED", "right", "answered", "wrong"),
+        [
+            (
+                row.name,
+                f"{row.empty_count:,} + {row.occupied_count:,}\n{counted(row.groups, row.unit)}",
+                f"{percent(row.right)}\n{percent_range(row.right_interval)}",
+                percent(row.answered),
+                f"{row.wrong:,}",
+            )
+            for row in rows
+        ],
+        folded,
+    )
+
+
+def _worst_section(part: Scored, report: Report) -> Section:
+    """Return the crops that are furthest from their label, worst first."""
+    distance = np.abs(part.probability - part.occupied)
+    worst = [int(i) for i in np.argsort(-distance, kind="stable")[:WORST_COUNT]]
+    rows = [
+        (
+            part.samples[i].file.name,
+            "OCCUPIED" if part.samples[i].is_occupied else "EMPTY",
+            three_digits(float(part.probability[i])),
+        )
+        for i in worst
+    ]
+    blocks: list[Block] = []
+    if report.has_pictures:
+        blocks.append(
+            "Look at these first: is the label right, is the region? Right beside a crop, yellow "
+            "is where the model saw most of OCCUPIED, dark blue where least."
+            if part.attention is not None
+            else "Look at these first: is the label right, is the region?"
+        )
+        blocks += [_picture(part, i) for i in worst]
+    else:
+        blocks.append("Written without pictures: their licences do not let them be passed on.")
+    folded = f"The files of the {len(rows)} crops furthest from their label"
+    blocks.append(Table(("file", "label", "probability of OCCUPIED"), rows, folded, True))
+    return Section(f"Furthest from their label: {part.title}", blocks)
+
+
+def _picture(part: Scored, index: int) -> Picture:
+    sample, crop_rgb = part.samples[index], part.crops_rgb[index]
+    label = "OCCUPIED" if sample.is_occupied else "EMPTY"
+    return Picture(
+        crop_rgb,
+        None if part.attention is None else overlay(crop_rgb, part.attention[index]),
+        f"is {label}, got {part.probability[index]:.3f}\n{_slot(sample)}: {sample.file.name}",
+    )
