@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import platform
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +19,30 @@ from edge.classifier import Classifier, open_classifier
 from edge.types import rfc3339, utc_now
 from trainer.backbones import BACKBONES
 from trainer.cautions import cautions_of
-from trainer.dataset import DataError, Dataset, list_samples, read_crops
-from trainer.evaluate import latency_ms, score, undecided_garbage
+from trainer.dataset import DataError, Dataset
+from trainer.evaluate import cost_of, score, score_part
 from trainer.export import (
     describe_outputs,
     fill_bundle,
     golden_crops,
+    keep_floats,
     manifest_of,
     quantize,
     representative_crops,
 )
-from trainer.fit import Fitted, fit, forget_runs, prepare
-from trainer.metrics import figures
+from trainer.fit import Fitted, Prepared, fit, forget_runs, prepare
+from trainer.learning_curve import LearningPoint, learning_curve
+from trainer.metrics import difference, figures
+from trainer.network import pooled_features
 from trainer.network_file import save_network
+from trainer.provenance import package_versions, provenance_of
 from trainer.recipe import Recipe
 from trainer.report import Report, Scored, write_report
 from trainer.splits import SPLITS, Grouping, Split, split_dataset
 from trainer.summary import summarize
+from trainer.training_data import find_weights, read_for_training
+from trainer.trials import try_garbage, try_less_light
+from trainer.words import enumerated
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +64,7 @@ def train_bundle(
         ConfigurationError: the data or the weights are not there or not usable.
     """
     started_s = time.monotonic()
-    backbone = BACKBONES[recipe.backbone]
-    weights_file = backbone.find_weights(weights, cache) if is_pretrained else None
+    weights_file = find_weights(recipe, weights, cache) if is_pretrained else None
     dataset = read_for_training(folders, recipe)
     split = split_dataset(dataset, recipe)
     for aside in (*dataset.set_aside, *split.set_aside):
@@ -68,24 +74,19 @@ def train_bundle(
     log.info("%s\n", summarize(dataset, split))
     prepared = prepare(recipe, dataset, weights_file)
     is_train = split.names == "train"
+    learning = _learning_curve(recipe, prepared, split)
     checkpoints = cache / "runs"
     fitted = fit(recipe, prepared, is_train, split.names == "holdout", checkpoints=checkpoints)
-    log.info("quantizing")
-    model = quantize(fitted.network, representative_crops(parts["train"], recipe))
-    report = _write(model, fitted, recipe, dataset, split, parts, out, has_pictures, started_s)
+    if BACKBONES[recipe.backbone].is_quantizable:
+        log.info("quantizing")
+        model = quantize(fitted.network, representative_crops(parts["train"], recipe))
+    else:
+        model = keep_floats(fitted.network)
+    report = _write(
+        model, fitted, recipe, dataset, split, parts, learning, out, has_pictures, started_s
+    )
     forget_runs(checkpoints, recipe, prepared, is_train)
     return report
-
-
-def read_for_training(folders: Sequence[Path], recipe: Recipe) -> Dataset:
-    """Return the crops of all folders, and the slots the recipe wants drawn.
-
-    Raises:
-        ConfigurationError: the data are not there or not usable.
-    """
-    listed = [sample for folder in folders for sample in list_samples(folder)]
-    dataset = read_crops(listed, recipe.input_size_px, recipe.mirrored_sources)
-    return with_imagined(dataset, recipe.imagined_crops) if recipe.imagined_crops else dataset
 
 
 def _require_both_labels(parts: Mapping[str, Dataset], folders: Sequence[Path]) -> None:
@@ -98,6 +99,30 @@ def _require_both_labels(parts: Mapping[str, Dataset], folders: Sequence[Path]) 
             )
 
 
+def _learning_curve(recipe: Recipe, prepared: Prepared, split: Split) -> tuple[LearningPoint, ...]:
+    """Return what a head alone learns from parts of the data; nothing where features are random."""
+    if recipe.transfer == "from scratch":
+        return ()
+    # Before fine-tuning changes them: features that saw every crop make a few look like enough.
+    features = pooled_features(prepared.cut, prepared.views.plain)
+    occupied, groups = prepared.dataset.labels > 0.5, np.array(split.grouping.groups)
+    train, test = split.names == "train", split.names == "test"
+    return learning_curve(
+        features[train],
+        occupied[train],
+        groups[train].tolist(),
+        features[test],
+        occupied[test],
+        seed=recipe.seed,
+    )
+
+
+def _held_out_units(split: Split, part: Dataset) -> list[str]:
+    """Return what was kept together where these crops come from: "cameras", "days", ..."""
+    units = {split.grouping.unit_of_source[sample.source] for sample in part.samples}
+    return sorted(f"{unit}s" if " " not in unit else "blocks of files" for unit in units)
+
+
 def _write(
     model: bytes,
     fitted: Fitted,
@@ -105,6 +130,7 @@ def _write(
     dataset: Dataset,
     split: Split,
     parts: Mapping[str, Dataset],
+    learning: Sequence[LearningPoint],
     out: Path,
     has_pictures: bool,
     started_s: float,
@@ -123,58 +149,26 @@ def _write(
         write_bundle(draft, manifest({}), fill_bundle(model, golden))
         classifier = Classifier(read_bundle(draft))
         golden = replace(golden, probability=score(classifier, crops_rgb).astype(np.float32))
-        scored = [
-            Scored(
-                f"{name} (int8, as shipped)",
-                parts[name].samples,
-                parts[name].crops_rgb,
-                score(classifier, parts[name].crops_rgb),
-            )
-            for name in ("test", "holdout")
-        ]
-        garbage = undecided_garbage(
-            classifier, recipe.input_size_px, recipe.empty_at, recipe.occupied_at
+        subject = f"{enumerated(_held_out_units(split, parts['test']))} that training never saw"
+        tested = score_part(classifier, "test (int8, as shipped)", subject, parts["test"])
+        watched = score_part(
+            classifier, "holdout (int8, as shipped)", "the crops that stopped it", parts["holdout"]
         )
-        inference_ms = latency_ms(classifier, recipe.input_size_px)
-        runtime = classifier.runtime
-    float_probability = fitted.network.probabilities(parts["test"].crops_rgb)
-    scored.insert(
-        1,
-        Scored(
-            "test (float, before quantization)",
-            parts["test"].samples,
-            parts["test"].crops_rgb,
-            float_probability,
-        ),
+        thresholds = recipe.empty_at, recipe.occupied_at
+        of_crops = partial(score, classifier)
+        garbage = try_garbage(of_crops, dataset.crops_rgb, *thresholds)
+        light = try_less_light(
+            of_crops, tested.crops_rgb, tested.occupied, tested.probability, *thresholds
+        )
+        cost = cost_of(classifier)
+    in_floats = Scored(
+        "test (float, before quantization)",
+        tested.samples,
+        tested.crops_rgb,
+        fitted.network.probabilities(tested.crops_rgb),
     )
-    difference = np.abs(float_probability - scored[0].probability)
+    scored = (tested, in_floats, watched)
     duration_s = time.monotonic() - started_s
-    report = Report(
-        title=f"Model bundle {out.name}",
-        facts={
-            "recipe": f"{recipe.name}, seed {recipe.seed}",
-            "made": f"{created_at}, in {duration_s / 60:.0f} min on {platform.machine()}",
-            "crops": ", ".join(f"{len(p.samples)} {name}" for name, p in parts.items()),
-            "kept together": ", ".join(
-                f"{source} by {unit}"
-                for source, unit in sorted(split.grouping.unit_of_source.items())
-            ),
-            "float to int8": f"largest change {difference.max():.3f}, mean {difference.mean():.4f}",
-            "model": f"{len(model) / 1e6:.2f} MB, {inference_ms:.2f} ms per crop ({runtime}, "
-            "one thread)",
-            "garbage that reads UNKNOWN": ", ".join(
-                f"{name} {share:.0%}" for name, share in garbage.items()
-            ),
-        },
-        cautions=list(cautions_of(dataset.samples, split)),
-        parts=scored,
-        empty_at=recipe.empty_at,
-        occupied_at=recipe.occupied_at,
-        set_aside=[
-            f"{aside.file.name}: {aside.reason}" for aside in (*dataset.set_aside, *split.set_aside)
-        ],
-        has_pictures=has_pictures,
-    )
     document = manifest(
         {
             "recipe": asdict(recipe),
@@ -185,19 +179,40 @@ def _write(
                 )
                 for part in scored
             },
-            "garbage_unknown_share": garbage,
+            "garbage_unknown_share": {
+                trial.kind: trial.unknown_count / trial.count for trial in garbage
+            },
             "training": {
                 "calibration": asdict(fitted.calibration),
                 "epochs": [asdict(epoch) for epoch in fitted.epochs],
                 "duration_s": round(duration_s),
+                "versions": package_versions(),
             },
             "latency": {
-                "inference_ms": round(inference_ms, 3),
-                "runtime": runtime,
-                "machine": platform.machine(),
+                "inference_ms": round(cost.inference_ms, 3),
+                "runtime": cost.runtime,
+                "machine": cost.machine,
                 "threads": 1,
             },
         }
+    )
+    report = Report(
+        title=f"Model bundle {out.name}",
+        facts={"bundle": out.name},
+        cautions=list(cautions_of(dataset.samples, split)),
+        parts=scored,
+        empty_at=recipe.empty_at,
+        occupied_at=recipe.occupied_at,
+        set_aside=[
+            f"{aside.file.name}: {aside.reason}" for aside in (*dataset.set_aside, *split.set_aside)
+        ],
+        has_pictures=has_pictures,
+        provenance=provenance_of(document),
+        quantized=difference(in_floats.probability, tested.probability, *thresholds),
+        garbage=garbage,
+        light=light,
+        learning=learning,
+        cost=cost,
     )
     fill_model = fill_bundle(model, golden)
 
