@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from trainer.imagined.sheet import Colour, Field, Random, Sheet, blurred
+from trainer.imagined.sheet import Colour, Field, Random, Sheet, blurred, pick, tinted
 
 _SHADOW_STEPS = 4  # copies of an outline between the ground and its top
 
@@ -38,7 +38,7 @@ def any_light(random: Random) -> Light:
         out=float(np.sin(elevation)),
         ambient=ambient,
         shadow=(1 - ambient) * random.uniform(0.4, 0.95),
-        softness=random.choice([0.006, 0.02, 0.05]) * random.uniform(0.5, 1.5),
+        softness=pick(random, [0.006, 0.02, 0.05]) * random.uniform(0.5, 1.5),
         colour=(brightness * (1 + random.normal(0, 0.05, 3))).astype(np.float32),
     )
 
@@ -56,14 +56,13 @@ def lit(sheet: Sheet, light: Light) -> npt.NDArray[np.float32]:
     buried = np.maximum(blurred(sheet.height, 0.04) - sheet.height, 0)
     around = np.exp(-12 * buried)
     shade = light.ambient * around + (1 - light.ambient) * direct
-    picture = sheet.albedo_rgb * shade[:, :, None]
+    picture: npt.NDArray[np.float32] = sheet.albedo_rgb * tinted(shade, light.colour)
     if sheet.gloss > 0.05:
         # Half-way between lamp and eye; the sharper the glossier.
         half = np.sqrt((1 + light.out) / 2)
         facing = (half - (slope_x * light.across + slope_y * light.down) / (2 * half)) / length
-        mirror = np.clip(facing, 0, 1) ** (8 + 60 * sheet.gloss)
-        picture += (0.8 * sheet.gloss * mirror)[:, :, None]
-    picture *= light.colour
+        mirror = cv2.pow(np.clip(facing, 0, 1, dtype=np.float32), 8 + 60 * sheet.gloss)
+        picture += tinted(0.8 * sheet.gloss * mirror, light.colour)
     return picture
 
 

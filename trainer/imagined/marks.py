@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from trainer.imagined.parts import bars, metal, word
 from trainer.imagined.sheet import (
     Field,
     Random,
@@ -25,7 +26,6 @@ from trainer.imagined.sheet import (
     turbulence,
     turned,
 )
-from trainer.imagined.things import bars, metal, word
 
 
 def _somewhere(random: Random) -> tuple[float, float]:
@@ -61,7 +61,8 @@ def slit(sheet: Sheet, random: Random) -> None:
     """A long hole, groove or gap between boards."""
     x, y = _somewhere(random)
     reach = turned([(random.uniform(0.1, 0.6), 0)], pick(random, [0, 90, random.uniform(0, 180)]))
-    ends = np.concatenate([(x, y) - reach, (x, y) + reach])
+    middle = np.array([(x, y)])
+    ends = np.concatenate([middle - reach, middle + reach])
     mask = stroke(sheet.size_px, ends, random.uniform(0.01, 0.1))
     sheet.carve(mask, random.uniform(0.01, 0.06), random.uniform(0.15, 0.8))
 
@@ -84,10 +85,10 @@ def frame(sheet: Sheet, random: Random) -> None:
     if random.random() < 0.5:
         colour = near(sheet.albedo_rgb[0, 0], 0.15, random)
     sides = random.random(4) < 0.5
-    for side in np.flatnonzero(sides):
+    for side in np.flatnonzero(sides).tolist():
         width = random.uniform(0.02, 0.12)
         outline = np.array([(-1, -1), (1, -1), (1, width - 0.5), (-1, width - 0.5)])
-        mask = polygon(size_px, turned(outline, 90 * side) + (0.5, 0.5))
+        mask = polygon(size_px, turned(outline, 90 * side, (0.5, 0.5)))
         sheet.add(mask, colour, bevel(mask, 0.02, random.uniform(0.02, 0.08)))
 
 
@@ -172,9 +173,9 @@ def painted_shape(sheet: Sheet, random: Random) -> None:
         mask = ellipse(size_px, at, radius) * (1 - ellipse(size_px, at, inner))
     elif kind == 2:
         tip = [(-1, -0.3), (0.2, -0.3), (0.2, -0.8), (1, 0), (0.2, 0.8), (0.2, 0.3), (-1, 0.3)]
-        mask = polygon(size_px, turned(np.array(tip) * radius, random.uniform(0, 360)) + at)
+        mask = polygon(size_px, turned(np.array(tip) * radius, random.uniform(0, 360), at))
     elif kind == 3:
-        arms = [turned([(-radius, 0), (radius, 0)], turn) + at for turn in (45, 135)]
+        arms = [turned([(-radius, 0), (radius, 0)], turn, at) for turn in (45, 135)]
         width = random.uniform(0.02, 0.08)
         mask = np.maximum(stroke(size_px, arms[0], width), stroke(size_px, arms[1], width))
     else:
@@ -226,13 +227,14 @@ def edge_of_the_place(sheet: Sheet, random: Random) -> None:
     at, tilt = random.uniform(0.05, 0.2), random.uniform(-0.08, 0.08)
     outline = np.array([(-1.5, -1.5), (1.5, -1.5), (1.5, at + tilt - 0.5), (-1.5, at - tilt - 0.5)])
     turn = 90 * int(random.integers(4))
-    mask: Field = polygon(size_px, turned(outline, turn) + (0.5, 0.5))
+    mask: Field = polygon(size_px, turned(outline, turn, (0.5, 0.5)))
     beyond = any_colour(random) * (1 + 0.1 * turbulence(size_px, 3, random)[:, :, None])
     sheet.paint(mask, beyond * random.uniform(0.3, 1))
     sheet.height -= mask * np.float32(random.uniform(0.01, 0.06))
 
 
 Mark = Callable[[Sheet, Random], None]
+# Any of these is as likely as another: what is listed twice is drawn twice as often.
 MARKS: tuple[Mark, ...] = (
     round_hole,
     round_hole,

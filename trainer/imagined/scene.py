@@ -17,16 +17,31 @@ from trainer.imagined.light import (
     floor_shadow,
     lit,
 )
+from trainer.imagined.parts import Thing
 from trainer.imagined.places import Place, any_place
 from trainer.imagined.pose import laid
-from trainer.imagined.sheet import Field, Random, Sheet, blurred, pick, polygon, stroke, turned
+from trainer.imagined.sheet import (
+    Field,
+    Floats,
+    Random,
+    Sheet,
+    blurred,
+    pick,
+    polygon,
+    stroke,
+    tinted,
+    turned,
+)
 from trainer.imagined.standing import STANDING
-from trainer.imagined.things import LYING, Thing
+from trainer.imagined.things import LYING
 from trainer.imagined.tools import TOOLS
 
 _MARGIN = 1.15  # the scene is drawn larger than the crop, which is a tilted view into it
 _SMALLEST_PX = 24  # side of a slot in the pictures of a far camera
 _LARGEST_OFFSET = 0.25  # of a thing from the middle
+_PLAIN_LEVELS = 14  # of 255: less between a crop's darkest and brightest part is one shade
+_VISIBLE_LEVELS = 14  # of 255: by so much a thing has to change
+_VISIBLE_SHARE = 0.08  # this share of the crop's middle
 
 Picture = npt.NDArray[np.float32]  # (size, size, 3), 0..1 and above
 
@@ -36,33 +51,47 @@ def imagined_pair(size_px: int, random: np.random.Generator) -> tuple[ImageRGB, 
 
     Light, neighbours and marks are the same in both; the camera may have moved a hair.
     """
+    while True:
+        empty_rgb, occupied_rgb = _drawn_pair(size_px, random)
+        if _shows_something(empty_rgb) and _shows_the_thing(empty_rgb, occupied_rgb):
+            return empty_rgb, occupied_rgb
+
+
+def _shows_something(crop_rgb: ImageRGB) -> bool:
+    """Is it more than one shade? What is plain is `trainer.garbage`, which has no label."""
+    small = cv2.resize(crop_rgb, (16, 16), interpolation=cv2.INTER_AREA).mean(axis=2)
+    return float(np.ptp(small)) > _PLAIN_LEVELS
+
+
+def _shows_the_thing(empty_rgb: ImageRGB, occupied_rgb: ImageRGB) -> bool:
+    """Could a person tell? Black on black in the dark, nobody can."""
+    pictures = [
+        cv2.resize(crop, (16, 16), interpolation=cv2.INTER_AREA)
+        for crop in (empty_rgb, occupied_rgb)
+    ]
+    differs = cv2.absdiff(pictures[0], pictures[1]).max(axis=2) > _VISIBLE_LEVELS
+    return float(differs[2:-2, 2:-2].mean()) > _VISIBLE_SHARE
+
+
+def _drawn_pair(size_px: int, random: Random) -> tuple[ImageRGB, ImageRGB]:
     scene_px = round(size_px * _MARGIN)
     place, light = any_place(scene_px, random), any_light(random)
     thing = _placed(_any_thing(place, random), place, random)
     veil = _any_veil(scene_px, random)
     neighbours = _neighbours(place, random)
 
-    ground = lit(place.sheet, light)
-    occupied = ground.copy()
-    _put(occupied, thing, place, light)
-    for neighbour in neighbours:
-        _put(ground, neighbour, place, light)
-        _put(occupied, neighbour, place, light)
+    view, seen_px = _any_view(scene_px, random), _any_resolution(size_px, random)
 
-    view = _any_view(scene_px, random)
-    seen_px = _any_resolution(size_px, random)
-    shift_px = random.normal(0, 0.004, (2, 2)) * scene_px
-    pictures = (ground, occupied)
-    first, second = (
-        _seen(
-            picture * veil.factor[:, :, None] + veil.glare[:, :, None],
-            view + shift,
-            seen_px,
-            size_px,
-        )
-        for picture, shift in zip(pictures, shift_px, strict=True)
-    )
-    return first, second
+    ground = lit(place.sheet, light)
+    factor, glare = tinted(veil.factor), tinted(veil.glare)
+    crops_rgb = []
+    for things in (neighbours, [thing, *neighbours]):
+        picture = ground.copy()
+        for one in things:
+            _put(picture, one, place, light)
+        shift_px = random.normal(0, 0.004, 2) * scene_px
+        crops_rgb.append(_seen(picture * factor + glare, view + shift_px, seen_px, size_px))
+    return crops_rgb[0], crops_rgb[1]
 
 
 def imagined_crops(
@@ -142,11 +171,11 @@ def _put(picture: Picture, thing: Sheet, place: Place, light: Light) -> None:
             lamp = np.maximum(lamp, 0.6 * cast_shadow(thing.coverage, 0.06, light))
     else:
         lamp = cast_shadow(thing.coverage, thing.rise, light)
-    picture *= ((1 - shadow) * (1 - lamp))[:, :, None]
+    picture *= tinted((1 - shadow) * (1 - lamp))
     shape = lit(thing, light)
     if thing.opacity < 1:
         shape = _seen_through(picture, thing, shape)
-    picture += thing.coverage[:, :, None] * (shape - picture)
+    picture += tinted(thing.coverage) * (shape - picture)
 
 
 def _seen_through(behind: Picture, thing: Sheet, shape: Picture) -> Picture:
@@ -159,7 +188,8 @@ def _seen_through(behind: Picture, thing: Sheet, shape: Picture) -> Picture:
     bent = cv2.remap(behind, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     # Lights on the surface stay as they are, its colour is thin.
     own = np.maximum(thing.opacity, np.clip(shape.mean(axis=2) - 0.9, 0, 1))[:, :, None]
-    return bent * (1 - own) * (0.75 + 0.25 * thing.albedo_rgb) + shape * own
+    through: Picture = bent * (1 - own) * (0.75 + 0.25 * thing.albedo_rgb) + shape * own
+    return through
 
 
 def _neighbours(place: Place, random: Random) -> list[Sheet]:
@@ -214,14 +244,13 @@ def _any_veil(size_px: int, random: Random) -> _Veil:
     return _Veil(factor.astype(np.float32), glare)
 
 
-def _any_view(scene_px: int, random: Random) -> npt.NDArray[np.float32]:
+def _any_view(scene_px: int, random: Random) -> Floats:
     """Return the corners of the crop within the scene, (4, 2) pixels, top-left first."""
     inset = random.uniform(0.01, 0.14, (4, 2))
     if random.random() < 0.4:
         inset = np.full((4, 2), random.uniform(0.02, 0.1))
     low = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
-    corners = np.where(low == 0, inset, 1 - inset) * scene_px - 0.5
-    return corners.astype(np.float32)
+    return np.where(low == 0, inset, 1 - inset) * scene_px - 0.5
 
 
 def _any_resolution(size_px: int, random: Random) -> int:
@@ -232,9 +261,7 @@ def _any_resolution(size_px: int, random: Random) -> int:
     return round(float(np.exp(random.uniform(np.log(smallest), np.log(size_px)))))
 
 
-def _seen(
-    picture: Picture, corners: npt.NDArray[np.float32], seen_px: int, size_px: int
-) -> ImageRGB:
+def _seen(picture: Picture, corners: Floats, seen_px: int, size_px: int) -> ImageRGB:
     """Return the crop of a camera that has `seen_px` pixels for it, scaled to the wanted size."""
     target = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32) * size_px - np.float32(0.5)
     matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
