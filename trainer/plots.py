@@ -59,12 +59,13 @@ def _drawing(title: str) -> Iterator[_Drawing]:
 def histogram(part: Scored, empty_at: float, occupied_at: float) -> str:
     """Return how often each probability was given, by label, the thresholds dotted."""
     with _drawing("Histogram of probabilities") as drawing:
-        axes, bins = drawing.axes, np.linspace(0, 1, 26)
-        for chosen, name, colour in (
-            (~part.occupied, "EMPTY", _EMPTY),
-            (part.occupied, "OCCUPIED", _OCCUPIED),
-        ):
-            axes.hist(part.probability[chosen], bins, alpha=0.65, label=name, color=colour)
+        axes, bins = drawing.axes, np.linspace(0, 1, 21)
+        axes.hist(
+            [part.probability[~part.occupied], part.probability[part.occupied]],
+            bins,
+            color=[_EMPTY, _OCCUPIED],
+            label=["EMPTY", "OCCUPIED"],
+        )
         for threshold in (empty_at, occupied_at):
             axes.axvline(threshold, color=_LINE, linestyle=":")
         axes.set(xlabel="probability of OCCUPIED", ylabel="crops", yscale="log", xlim=(0, 1))
@@ -78,7 +79,7 @@ def reliability_diagram(part: Scored) -> str:
         axes, points = drawing.axes, reliability(part.occupied, part.probability)
         axes.plot([0, 1], [0, 1], color=_HINT, linestyle="--")
         said, true, counts = zip(*points, strict=True)
-        axes.plot(said, true, color=_EMPTY)
+        axes.plot(said, true, color=_EMPTY, linewidth=0.8)
         areas = 15 + 200 * np.sqrt(np.array(counts) / max(counts))
         axes.scatter(said, true, areas, color=_EMPTY, alpha=0.7)
         axes.set(xlabel="probability said", ylabel="share that is OCCUPIED")
@@ -124,13 +125,13 @@ def precision_recall(part: Scored) -> str:
     """Return the precision-recall curve of both labels."""
     with _drawing("Precision-recall curves") as drawing:
         axes = drawing.axes
-        for is_label, probability, name, colour in (
-            (~part.occupied, 1 - part.probability, "EMPTY", _EMPTY),
-            (part.occupied, part.probability, "OCCUPIED", _OCCUPIED),
+        for is_label, probability, name, colour, style in (
+            (~part.occupied, 1 - part.probability, "EMPTY", _EMPTY, "-"),
+            (part.occupied, part.probability, "OCCUPIED", _OCCUPIED, "--"),
         ):
             precision, recall, _ = precision_recall_curve(is_label, probability)
             area = average_precision(is_label, probability)
-            axes.plot(recall, precision, color=colour, label=f"{name}: {area:.3f}")
+            axes.plot(recall, precision, style, color=colour, label=f"{name}: {area:.3f}")
         axes.set(xlabel="share found (recall)", ylabel="share right (precision)", ylim=(0, 1.03))
         axes.legend(loc="lower left")
     return drawing.svg

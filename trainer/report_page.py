@@ -33,9 +33,9 @@ thead th { border-bottom: 2px solid #8b949e; vertical-align: bottom }
 small { display: block; font-size: .8rem; line-height: 1.35; color: #57606a; font-weight: normal }
 summary { cursor: pointer; color: #0b5fa5 }
 .plots { display: grid; gap: 1.5rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)) }
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)) }
 figure { margin: 0; break-inside: avoid }
-figure svg { width: 100%; height: auto; max-width: 30rem }
+figure svg { width: 100%; height: auto; max-width: 32rem }
 figcaption { font-size: .85rem; color: #3d444d; overflow-wrap: anywhere }
 .crops { display: grid; gap: 1.2rem .8rem; margin: 1rem 0;
   grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)) }

@@ -171,7 +171,7 @@ def _plots(report: Report) -> list[Block]:
         Plot(
             "Reliability",
             "On the dashed line a probability means what it says: of crops that get 0.8, 80 in "
-            "100 are OCCUPIED. Large dots hold many crops.",
+            "100 are OCCUPIED. Large dots hold many crops; where small ones lie is mostly chance.",
             plots.reliability_diagram(part),
         ),
         Plot(
