@@ -7,6 +7,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from keyword import iskeyword
 from types import ModuleType
 
 from edge.types import ConfigurationError, SlotwatchError
@@ -16,6 +17,7 @@ EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
 # name -> what it does; each lives in trainer/commands/<name>.py ("-" is "_" there) with
 # `add_arguments(parser)` and `run(arguments)`, which returns what to tell the user.
 COMMANDS = {
+    "import": "boxes drawn with other programs -> labelled crops, or slots for a device",
     "summary": "what labelled crops hold, how they will be split, what to be careful about",
     "train": "labelled crops -> models/NAME",
     "compare": "recipes beside each other on sources that training never saw",
@@ -44,7 +46,9 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
 
 
 def _module_of(name: str) -> ModuleType:
-    return importlib.import_module(f"trainer.commands.{name.replace('-', '_')}")
+    module = name.replace("-", "_")
+    # `import` cannot be a module's name: import_.
+    return importlib.import_module(f"trainer.commands.{module}{'_' * iskeyword(module)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,1 @@
+"""Boxes that people drew with other programs, read from their files."""
