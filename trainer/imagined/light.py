@@ -79,6 +79,25 @@ def cast_shadow(coverage: Field, rise: float, light: Light) -> Field:
     return blurred(shadow, light.softness) * np.float32(light.shadow)
 
 
+def relief_shadow(height: Field, light: Light) -> Field:
+    """Return the shadow that rims and walls of a place cast into its hollows, 0..1.
+
+    It is what tells a hollow from a bump.
+    """
+    size_px = height.shape[0]
+    flat = float(np.hypot(light.across, light.down))
+    shadow = np.zeros_like(height)
+    for reach in (0.015, 0.04, 0.08):
+        step_px = reach * size_px / flat
+        matrix = np.array([[1, 0, -light.across * step_px], [0, 1, -light.down * step_px]])
+        towards_lamp = cv2.warpAffine(
+            height, matrix, (size_px, size_px), borderMode=cv2.BORDER_REPLICATE
+        )
+        above = towards_lamp - height - np.float32(reach * light.out / flat)
+        shadow = np.maximum(shadow, np.clip(above * 80, 0, 1))
+    return blurred(shadow, min(light.softness, 0.02)) * np.float32(light.shadow)
+
+
 def floor_shadow(coverage: Field, light: Light) -> Field:
     """Return the shadow on the floor of a thing that stands on its lower edge, 0..1."""
     size_px = coverage.shape[0]

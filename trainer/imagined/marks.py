@@ -73,10 +73,32 @@ def well(sheet: Sheet, random: Random) -> None:
     corner = pick(random, [0.01, 0.08, 0.3])
     bounds = (inset[0], inset[1], 1 - inset[2], 1 - inset[3])
     mask = box(size_px, *bounds, corner)
-    if random.random() < 0.4:
-        sheet.paint(mask, near(sheet.albedo_rgb[0, 0], 0.15, random))
+    if random.random() < 0.5:
+        sheet.paint(mask, near(sheet.albedo_rgb[0, 0], 0.2, random))
     depth = random.uniform(0.02, 0.1)
     sheet.carve(mask, bevel(mask, random.uniform(0.01, 0.08), depth), random.uniform(0.5, 1))
+
+
+def pad(sheet: Sheet, random: Random) -> None:
+    """A flush pad, mat, plate or sticker in the middle, often with print: flat, no body."""
+    size_px, middle = sheet.size_px, random.normal(0.5, 0.05, 2)
+    half = random.uniform(0.12, 0.4, 2)
+    left, top, right, bottom = *(middle - half), *(middle + half)
+    if random.random() < 0.3:
+        mask = ellipse(size_px, middle, half)
+    else:
+        mask = box(size_px, left, top, right, bottom, pick(random, [0, 0.02, 0.1]))
+    colour = any_colour(random)
+    sheet.paint(mask * np.float32(random.uniform(0.6, 1)), colour)
+    kind, ink = random.random(), any_colour(random)
+    if kind < 0.3:
+        text = lettering(size_px, word(random, 3), left + 0.05, middle[1] + 0.1, half[1])
+        sheet.paint(text * mask, ink)
+    elif kind < 0.5:
+        sheet.paint(np.clip(mask - blurred(mask, 0.03), 0, 1) * 2, ink)
+    elif kind < 0.7:
+        steps = np.linspace(0, random.uniform(4, 12), size_px) % 1 < random.uniform(0.1, 0.5)
+        sheet.paint(mask * (steps if random.random() < 0.5 else steps[:, None]), ink)
 
 
 def frame(sheet: Sheet, random: Random) -> None:
@@ -243,6 +265,9 @@ MARKS: tuple[Mark, ...] = (
     slit,
     well,
     well,
+    pad,
+    pad,
+    pad,
     frame,
     frame,
     rail,

@@ -69,6 +69,7 @@ def _with_an_outline(size_px: int, random: Random) -> Place:
     sheet = surface(size_px, random, most_marks=1)
     kinds = TOOLS + LYING if random.random() < 0.7 else TOOLS
     thing = pick(random, kinds)(size_px, random)
+    thing.opacity = 1.0  # glass on its own painted outline: nobody could tell
     centre = (float(random.normal(0.5, 0.03)), float(random.normal(0.5, 0.03)))
     fitting = laid(thing, centre, random.uniform(0.6, 0.95), random.uniform(0, 360))
     outline = np.clip(blurred(fitting.coverage, 0.01) * 3, 0, 1)  # a little larger than the thing
@@ -77,7 +78,7 @@ def _with_an_outline(size_px: int, random: Random) -> Place:
         sheet.paint(outline, any_colour(random))
     elif kind < 0.85:
         sheet.carve(outline, random.uniform(0.03, 0.12), random.uniform(0.4, 0.9))
-        if random.random() < 0.4:
+        if random.random() < 0.25:
             sheet.paint(outline, any_colour(random))
     else:
         sheet.paint(np.clip(outline - fitting.coverage, 0, 1), any_colour(random))

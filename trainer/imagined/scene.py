@@ -16,6 +16,7 @@ from trainer.imagined.light import (
     contact_shadow,
     floor_shadow,
     lit,
+    relief_shadow,
 )
 from trainer.imagined.parts import Thing
 from trainer.imagined.places import Place, any_place
@@ -53,17 +54,17 @@ def imagined_pair(size_px: int, random: np.random.Generator) -> tuple[ImageRGB, 
     """
     while True:
         empty_rgb, occupied_rgb = _drawn_pair(size_px, random)
-        if _shows_something(empty_rgb) and _shows_the_thing(empty_rgb, occupied_rgb):
+        if shows_something(empty_rgb) and shows_the_thing(empty_rgb, occupied_rgb):
             return empty_rgb, occupied_rgb
 
 
-def _shows_something(crop_rgb: ImageRGB) -> bool:
+def shows_something(crop_rgb: ImageRGB) -> bool:
     """Is it more than one shade? What is plain is `trainer.garbage`, which has no label."""
     small = cv2.resize(crop_rgb, (16, 16), interpolation=cv2.INTER_AREA).mean(axis=2)
     return float(np.ptp(small)) > _PLAIN_LEVELS
 
 
-def _shows_the_thing(empty_rgb: ImageRGB, occupied_rgb: ImageRGB) -> bool:
+def shows_the_thing(empty_rgb: ImageRGB, occupied_rgb: ImageRGB) -> bool:
     """Could a person tell? Black on black in the dark, nobody can."""
     pictures = [
         cv2.resize(crop, (16, 16), interpolation=cv2.INTER_AREA)
@@ -83,6 +84,7 @@ def _drawn_pair(size_px: int, random: Random) -> tuple[ImageRGB, ImageRGB]:
     view, seen_px = _any_view(scene_px, random), _any_resolution(size_px, random)
 
     ground = lit(place.sheet, light)
+    ground *= tinted(1 - relief_shadow(place.sheet.height, light))
     factor, glare = tinted(veil.factor), tinted(veil.glare)
     crops_rgb = []
     for things in (neighbours, [thing, *neighbours]):
@@ -122,8 +124,9 @@ def _any_thing(place: Place, random: Random) -> Sheet:
         kinds = TOOLS + LYING
     thing = pick(random, kinds)(place.sheet.size_px, random)
     kind = random.random()
-    if kind < 0.08:
-        # The colour of the place itself: only its light and shadow tell.
+    if kind < 0.08 and place.fitting is None:
+        # The colour of the place itself: only its light and shadow tell. (On a painted outline
+        # it would look as if the paint were gone.)
         mean = place.sheet.albedo_rgb.mean(axis=(0, 1))
         thing.albedo_rgb += 0.85 * (mean - thing.albedo_rgb)
     elif kind < 0.16:
