@@ -127,18 +127,17 @@ def _choose(
     """Return at most `count` doubtful crops that differ from each other and from `handed_out`."""
     chosen: list[tuple[int, Doubt]] = []
     # Disputes get their half first; what one kind leaves free goes to the other.
-    for kind, share in ((DISPUTED, 0.5), (UNDECIDED, 1.0), (DISPUTED, 1.0)):
+    for kind, most in ((DISPUTED, (count + 1) // 2), (UNDECIDED, count), (DISPUTED, count)):
         known = [*handed_out, *(index for index, _ in chosen)]
         free = [
             (index, doubt)
             for index, doubt in enumerate(doubts)
             if doubt is not None and doubt.kind == kind and index not in known
         ]
-        wanted = min(round(share * count), count - len(chosen))
         picked = choose(
             np.array([doubt.strength for _, doubt in free], np.float32),
             embedding[[index for index, _ in free]],
-            wanted,
+            min(most, count - len(chosen)),
             embedding[known],
         )
         chosen += [free[position] for position in picked]
