@@ -26,8 +26,9 @@ a { color: #0b5fa5 }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0; font-size: .9rem;
   font-variant-numeric: tabular-nums }
 th, td { padding: .35rem .5rem; border-bottom: 1px solid #d5dae0; text-align: right;
-  vertical-align: top; overflow-wrap: anywhere }
+  vertical-align: top }
 th:first-child { text-align: left; font-weight: 600; min-width: 6rem }
+th:first-child, .words td { overflow-wrap: anywhere }
 .words th, .words td { text-align: left }
 thead th { border-bottom: 2px solid #8b949e; vertical-align: bottom }
 small { display: block; font-size: .8rem; line-height: 1.35; color: #57606a; font-weight: normal }
@@ -41,10 +42,12 @@ figcaption { font-size: .85rem; color: #3d444d; overflow-wrap: anywhere }
   grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)) }
 .crops div { display: flex; gap: 2px }
 .crops img { width: 50%; max-width: 8rem; aspect-ratio: 1; image-rendering: pixelated }
+.crops .large { grid-column: 1 / -1 }
+.crops .large img { max-width: 28rem }
 @media (max-width: 32rem) {
   table { font-size: .8rem }
   th, td { padding: .3rem .25rem }
-  th:first-child { min-width: 0 }
+  th:first-child { min-width: 5rem }
 }
 @media print {
   body { font-size: 10pt; max-width: none; padding: 0 }
@@ -131,7 +134,8 @@ def _picture(picture: Picture) -> str:
     if picture.overlay_rgb is not None:
         images.append(_image(picture.overlay_rgb, "where the model looked"))
     caption = _cell(picture.caption)
-    return f"<figure><div>{''.join(images)}</div><figcaption>{caption}</figcaption></figure>"
+    size = ' class="large"' if picture.is_large else ""
+    return f"<figure{size}><div>{''.join(images)}</div><figcaption>{caption}</figcaption></figure>"
 
 
 def _image(image_rgb: ImageRGB, description: str) -> str:

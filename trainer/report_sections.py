@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer import plots
 from trainer.breakdown import Row, breakdown
@@ -12,6 +13,7 @@ from trainer.dataset import Sample
 from trainer.intervals import Ratio, balanced_ratios, clusters_of, interval
 from trainer.metrics import Figures, LabelFigures, confusion, figures, is_answered
 from trainer.overlay import overlay
+from trainer.pointing import RIM_SHARE, pointing
 from trainer.report import Report, Scored
 from trainer.report_background import background_sections
 from trainer.report_blocks import Block, Picture, Plot, Section, Table
@@ -28,7 +30,7 @@ def sections_of(report: Report) -> tuple[Section, ...]:
     sections = [
         _figures_section(report),
         _answers_section(part, report),
-        Section(f"Plots: {part.title}", _plots(report)),
+        Section("Plots", _plots(report)),
         _places_section(part, report),
         _worst_section(part, report),
         *background_sections(report),
@@ -73,7 +75,7 @@ def _figures_section(report: Report) -> Section:
         for p in report.parts
     ]
     counts = [
-        f"{len(p.samples):,}\n{r.empty_count:,} EMPTY, {r.occupied_count:,} OCCUPIED"
+        f"{len(p.samples):,}\n{r.empty_count:,} + {r.occupied_count:,}"
         for p, r in zip(report.parts, results, strict=True)
     ]
     ranged = zip(*(_ranged_figures(part, report) for part in report.parts), strict=True)
@@ -89,7 +91,7 @@ def _figures_section(report: Report) -> Section:
             "all crops at 0.5, EMPTY and OCCUPIED counting alike however many there are of each",
         ),
     )
-    rows = [("Crops", *counts)]
+    rows = [("Crops\nEMPTY + OCCUPIED", *counts)]
     rows += [
         (f"{name}\n{meaning}", *cells) for (name, meaning), cells in zip(names, ranged, strict=True)
     ]
@@ -137,9 +139,10 @@ def _answers_section(part: Scored, report: Report) -> Section:
         )
 
     return Section(
-        f"What it answers: {part.title}",
+        "What it answers",
         (
-            "Each row is what the crops really are, each column what the device would read.",
+            f"From here on: {part.title}. Each row is what the crops really are, each column what "
+            "the device would read.",
             Table(
                 ("", "reads EMPTY", "reads UNKNOWN", "reads OCCUPIED"),
                 [
@@ -241,9 +244,10 @@ def _places_section(part: Scored, report: Report) -> Section:
             0,
             "Worst first. Right is the balanced accuracy at 0.5 with its 95% interval, over the "
             "groups named beside the crops; with one group there is none. Wrong counts the crops "
-            "that were answered, and wrongly.",
+            "that were answered, and wrongly. The worst of many is partly bad luck; its range "
+            "tells.",
         )
-    return Section(f"Where it is weak: {part.title}", blocks)
+    return Section("Where it is weak", blocks)
 
 
 def _places_table(what: str, rows: Sequence[Row], folded: str | None) -> Table:
@@ -276,6 +280,8 @@ def _worst_section(part: Scored, report: Report) -> Section:
         for i in worst
     ]
     blocks: list[Block] = []
+    if part.attention is not None:
+        blocks.append(_where_it_looked(part.attention[part.occupied]))
     if report.has_pictures:
         blocks.append(
             "Look at these first: is the label right, is the region? Right beside a crop, yellow "
@@ -288,7 +294,20 @@ def _worst_section(part: Scored, report: Report) -> Section:
         blocks.append("Written without pictures: their licences do not let them be passed on.")
     folded = f"The files of the {len(rows)} crops furthest from their label"
     blocks.append(Table(("file", "label", "probability of OCCUPIED"), rows, folded, True))
-    return Section(f"Furthest from their label: {part.title}", blocks)
+    return Section("Furthest from their label", blocks)
+
+
+def _where_it_looked(attentions: npt.NDArray[np.floating]) -> str:
+    """Return how much of the attention to these crops, (count, rows, columns), is in the slot."""
+    looked = pointing(attentions)
+    if looked.inner_share is None:
+        return "Nowhere in these crops did the model see anything that speaks for OCCUPIED."
+    return (
+        f"In OCCUPIED crops, {percent(looked.inner_share)} of what spoke for OCCUPIED lay inside "
+        f"the slot, away from its rim (1/{round(1 / RIM_SHARE)} along each side); looking "
+        f"everywhere alike would give {percent(looked.uniform_inner_share)}. Less than that means "
+        "it watches the rim."
+    )
 
 
 def _picture(part: Scored, index: int) -> Picture:

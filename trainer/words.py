@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, floor
 
 from trainer.intervals import Interval
 
@@ -24,10 +25,12 @@ def percent(share: float | None) -> str:
 
 
 def percent_range(interval: Interval | None) -> str:
-    """Return "93.1-99.1%" with a dash for a range, "" without an interval."""
+    """Return "93.1-99.2%" with a dash for a range, rounded outwards; "" without an interval."""
     if interval is None:
         return ""
-    return f"{percent(interval.low)[:-1]}{DASH}{percent(interval.high)}"
+    # A hair's breadth more, or 0.93 would be floored to 92.9%.
+    low, high = floor(interval.low * 1000 + 1e-6) / 10, ceil(interval.high * 1000 - 1e-6) / 10
+    return f"{low:.3g}{DASH}{high:.3g}%"
 
 
 def three_digits(value: float | None) -> str:

@@ -80,7 +80,7 @@ def test_the_report_is_self_contained(tiny_bundle: Path) -> None:
     # Nothing is fetched: no script, and no address in a place that loads it.
     assert "<script" not in page
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
-    assert "| Crops | 8<br>4 EMPTY, 4 OCCUPIED |" in (tiny_bundle / "report.md").read_text()
+    assert "| Crops<br>EMPTY + OCCUPIED | 8<br>4 + 4 |" in (tiny_bundle / "report.md").read_text()
 
 
 def test_attention_averages_to_the_logit_of_the_calibrated_probability(tiny_recipe: Recipe) -> None:

@@ -26,7 +26,11 @@ def test_a_percentage_never_rounds_to_all_or_nothing(share: float | None, text: 
 
 
 def test_a_range_names_its_unit_once() -> None:
-    assert percent_range(Interval(0.93, 1.0, 8)) == "93.0\N{EN DASH}100%"
+    assert percent_range(Interval(0.93, 1.0, 8)) == "93\N{EN DASH}100%"
+
+
+def test_a_range_is_rounded_outwards() -> None:
+    assert percent_range(Interval(0.87999, 0.99001, 8)) == "87.9\N{EN DASH}99.1%"
     assert percent_range(None) == ""
 
 
