@@ -20,7 +20,7 @@ from trainer.imagined.light import (
 )
 from trainer.imagined.parts import Thing
 from trainer.imagined.places import Place, any_place
-from trainer.imagined.pose import laid
+from trainer.imagined.pose import laid, middle_of
 from trainer.imagined.sheet import (
     Field,
     Floats,
@@ -41,8 +41,8 @@ _MARGIN = 1.15  # the scene is drawn larger than the crop, which is a tilted vie
 _SMALLEST_PX = 24  # side of a slot in the pictures of a far camera
 _LARGEST_OFFSET = 0.25  # of a thing from the middle
 _PLAIN_LEVELS = 14  # of 255: less between a crop's darkest and brightest part is one shade
-_VISIBLE_LEVELS = 14  # of 255: by so much a thing has to change
-_VISIBLE_SHARE = 0.08  # this share of the crop's middle
+_VISIBLE_LEVELS = 18  # of 255: by so much a thing has to change
+_VISIBLE_SHARE = 0.1  # this share of the crop's middle
 
 Picture = npt.NDArray[np.float32]  # (size, size, 3), 0..1 and above
 
@@ -75,12 +75,12 @@ def shows_the_thing(empty_rgb: ImageRGB, occupied_rgb: ImageRGB) -> bool:
 
 
 def _drawn_pair(size_px: int, random: Random) -> tuple[ImageRGB, ImageRGB]:
+    """Return EMPTY and OCCUPIED, whether or not a person could tell them apart."""
     scene_px = round(size_px * _MARGIN)
     place, light = any_place(scene_px, random), any_light(random)
     thing = _placed(_any_thing(place, random), place, random)
     veil = _any_veil(scene_px, random)
     neighbours = _neighbours(place, random)
-
     view, seen_px = _any_view(scene_px, random), _any_resolution(size_px, random)
 
     ground = lit(place.sheet, light)
@@ -150,7 +150,8 @@ def _placed(thing: Sheet, place: Place, random: Random) -> Sheet:
     if place.view == "from above":
         angle = pick(random, [0, 90, 180, 270, random.uniform(0, 360)])
         stretch = random.uniform(0.85, 1.15)
-        return laid(thing, (centre[0], centre[1]), (scale * stretch, scale / stretch), angle)
+        scales = (scale * stretch, scale / stretch)
+        return laid(thing, (centre[0], centre[1]), scales, angle, middle_of(thing))
     if thing.stands:
         # All that stand have their foot at 0.96 of their own sheet.
         scale = min(scale, 1.05 * place.floor)
@@ -158,7 +159,9 @@ def _placed(thing: Sheet, place: Place, random: Random) -> Sheet:
     flat = random.uniform(0.4, 0.8)
     # It lies on the floor, whose near part is the lower half of the picture.
     at = random.uniform(0.5, max(0.55, place.floor - 0.45 * scale * flat))
-    return laid(thing, (centre[0], at), (scale, scale * flat), random.uniform(0, 360))
+    return laid(
+        thing, (centre[0], at), (scale, scale * flat), random.uniform(0, 360), middle_of(thing)
+    )
 
 
 def _put(picture: Picture, thing: Sheet, place: Place, light: Light) -> None:
