@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge.types import ConfigurationError
+from edge.bundle import NETWORK_FILE
+from edge.types import Bundle, ConfigurationError
 from trainer.backbones import BACKBONES
 from trainer.network import Network
 
@@ -43,6 +44,22 @@ def _halved(weight: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return weight.astype(np.float16) if weight.size > _SMALL_SIZE else weight
 
 
+def network_of_bundle(bundle: Bundle) -> Network:
+    """Return the float network that the bundle's model was quantized from.
+
+    Raises:
+        ConfigurationError: the bundle came without it, or see `load_network`.
+    """
+    file = bundle.path / NETWORK_FILE
+    if NETWORK_FILE not in bundle.manifest["files"]:
+        # Without a hash in the manifest it might be another model's.
+        raise ConfigurationError(
+            f"{file}: not part of this bundle, which was trained before there was one; "
+            "train the bundle again"
+        )
+    return load_network(file)
+
+
 def load_network(file: Path) -> Network:
     """Return the network in this file.
 
@@ -51,8 +68,8 @@ def load_network(file: Path) -> Network:
     """
     if not file.is_file():
         raise ConfigurationError(
-            f"{file}: missing: the bundle was copied without it, or trained before there was one; "
-            "copy it from where the bundle was trained, or train the bundle again"
+            f"{file}: missing: the bundle was copied without it; copy it from where the bundle was "
+            "trained, or train the bundle again"
         )
     try:
         # numpy leaves a file it opened itself open when it is no zip file.

@@ -34,6 +34,7 @@ class Picture:
     crop_rgb: ImageRGB
     overlay_rgb: ImageRGB | None
     caption: str  # after a line break: a remark in small print
+    is_large: bool = False  # for an overlay with details
 
 
 Block = str | Table | Plot | Picture  # a str is a paragraph
