@@ -1,8 +1,13 @@
-"""One file per recipe; add a file and a line to add one."""
+"""One file per recipe, which holds its RECIPE; add a file to add one."""
 
 from __future__ import annotations
 
-from trainer.recipe import Recipe
-from trainer.recipes import head_only, shipped
+import importlib
+import pkgutil
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (shipped.RECIPE, head_only.RECIPE)}
+from trainer.recipe import Recipe
+
+RECIPES: dict[str, Recipe] = {
+    module.name: importlib.import_module(f"{__name__}.{module.name}").RECIPE
+    for module in pkgutil.iter_modules(__path__)
+}

@@ -1,0 +1,18 @@
+"""EfficientNet-Lite0 at 128 px: EfficientNet made for integers.
+
+Command: slotwatch-train train --recipe efficientnet_lite0 --data DIR --out models/NAME
+Cost:    COST_LITE0
+Result:  not measured yet.
+"""
+
+from dataclasses import replace
+
+from trainer.recipes import shipped
+
+RECIPE = replace(
+    shipped.RECIPE,
+    name="efficientnet_lite0",
+    backbone="efficientnet_lite0",
+    input_size_px=128,
+    learns_after="block4_add",  # as far down as the shipped recipe's cut: a map of 16x16
+)

@@ -1,0 +1,19 @@
+"""MobileNetV3-Small at 128 px: the smallest and fastest of the pretrained networks.
+
+Command: slotwatch-train train --recipe mobilenet_v3_small --data DIR --out models/NAME
+         Its weights come from Keras's address alone; offline, give the file with --weights.
+Cost:    COST_V3
+Result:  not measured yet.
+"""
+
+from dataclasses import replace
+
+from trainer.recipes import shipped
+
+RECIPE = replace(
+    shipped.RECIPE,
+    name="mobilenet_v3_small",
+    backbone="mobilenet_v3_small",
+    input_size_px=128,
+    learns_after="expanded_conv_2_add",  # as far down as the shipped recipe's cut: a map of 16x16
+)

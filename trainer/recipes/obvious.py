@@ -1,0 +1,12 @@
+"""The obvious approach: a frozen ImageNet backbone and one dense layer, on the crops as they are.
+
+What a first afternoon gives; every other recipe has to beat it on sources it never saw.
+
+Command: slotwatch-train train --recipe obvious --data DIR --out models/NAME
+Cost:    COST_OBVIOUS
+Result:  not measured yet.
+"""
+
+from trainer.recipe import Recipe
+
+RECIPE = Recipe(name="obvious", transfer="head only", views=0, garbage_share=0.0)

@@ -1,0 +1,22 @@
+"""A small network from random weights: what a million other pictures are worth.
+
+Command: slotwatch-train train --recipe small_cnn --data DIR --out models/NAME
+Cost:    COST_CNN
+Result:  not measured yet.
+"""
+
+from dataclasses import replace
+
+from trainer.recipes import shipped
+
+RECIPE = replace(
+    shipped.RECIPE,
+    name="small_cnn",
+    backbone="small_cnn",
+    input_size_px=128,
+    transfer="from scratch",
+    learns_after=None,
+    epochs=30,
+    learning_rate=1e-3,
+    patience=6,
+)
