@@ -38,9 +38,10 @@ def breakdown(
     shown: int,
     plural: str,
 ) -> tuple[Row, ...]:
-    """Return a row for each distinct key, worst first; one for all beyond the `shown` worst.
+    """Return a row for each distinct key, worst first; one for all the others if they are many.
 
-    `keys` names each sample's source, camera or slot; `plural` is the word for the last row.
+    More than `shown` are many: then the others are those beyond them and those without a
+    fault. `keys` names each sample's source, camera or slot; `plural` is the word for the last row.
     """
     occupied = np.array([s.is_occupied for s in samples], bool)
     is_right = (probability >= 0.5) == occupied
@@ -67,8 +68,10 @@ def breakdown(
     members = {str(name): np.flatnonzero(index == i) for i, name in enumerate(names)}
     badness = {name: _badness(occupied[i], is_right[i]) for name, i in members.items()}
     worst_first = sorted(members, key=lambda name: (-badness[name], -len(members[name]), name))
+    cut = len(worst_first)
     # One left over needs as much room as the line that would stand for it.
-    cut = shown if len(worst_first) > shown + 1 else len(worst_first)
+    if cut > shown + 1:
+        cut = min(shown, sum(bad > 0 for bad in badness.values()))
     rows = [row(name, members[name]) for name in worst_first[:cut]]
     rest = worst_first[cut:]
     if rest:

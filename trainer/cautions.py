@@ -94,3 +94,16 @@ def _of_split(samples: Sequence[Sample], split: Split) -> Iterator[str]:
             f"No crop of {', '.join(sorted(untested))} is in the test (too few cameras, days or "
             "slots to spare one, or the recipe keeps it whole): its figures do not cover that."
         )
+
+
+def cautions_of_seen_cameras(learned: Sequence[Sample], tested: Sequence[Sample]) -> Iterator[str]:
+    """Yield which of the tested sources show a camera that was learned from, in other crops."""
+    seen = {(s.source, s.camera) for s in learned}
+    known = sorted({s.source for s in tested if (s.source, s.camera) in seen})
+    if known:
+        new = sorted({s.source for s in tested if (s.source, s.camera) not in seen})
+        yield (
+            f"{', '.join(known)}: training saw these cameras on other days or in other slots, so "
+            "the figures flatter. How it does on a new camera, "
+            + (f"only {', '.join(new)} can tell." if new else "nothing here can tell.")
+        )

@@ -33,6 +33,7 @@ def learning_curve(
     features: npt.NDArray[np.floating],
     occupied: Bools,
     groups: Sequence[str],
+    sources: Sequence[str],
     unseen_features: npt.NDArray[np.floating],
     unseen_occupied: Bools,
     shares: Sequence[float] = SHARES,
@@ -43,15 +44,24 @@ def learning_curve(
 
     Features are (count, features), of a backbone that learned from none of these crops: one
     fine-tuned on all of them makes little data look like enough. Whole groups are drawn,
-    since more of the same camera is not more data. Draws without both labels are left out.
+    since more of the same camera is not more data: the same share of each source's, one at
+    least, since what a whole new source brings is another question. Draws without both labels
+    are left out.
     """
-    names, index = np.unique(np.array(groups, str), return_inverse=True)
+    groups_of = {
+        source: np.unique([g for g, s in zip(groups, sources, strict=True) if s == source])
+        for source in sorted(set(sources))
+    }
     random = np.random.default_rng(seed)
     plan = []
     for share in shares:
-        count = max(1, round(share * len(names)))
-        for _ in range(draws if count < len(names) else 1):
-            plan.append((share, count, np.isin(index, random.permutation(len(names))[:count])))
+        for _ in range(draws if share < 1 else 1):
+            drawn = {
+                name
+                for names in groups_of.values()
+                for name in random.permutation(names)[: max(1, round(share * len(names)))]
+            }
+            plan.append((share, len(drawn), np.array([group in drawn for group in groups])))
     learned: dict[float, list[tuple[int, int, float]]] = {}
     for share, count, chosen in progress_bar(plan, "learning curve"):
         if 0 < occupied[chosen].sum() < chosen.sum():

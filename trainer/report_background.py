@@ -109,7 +109,7 @@ def _learning(report: Report) -> list[Block]:
         ),
         "A head alone, on the features of the backbone as it came, because a backbone that was "
         "trained on all crops would make an eighth of them look like enough. The figures are "
-        "therefore lower than the model's own; what counts is the slope.",
+        "not the model's own; what counts is the slope.",
     ]
 
 

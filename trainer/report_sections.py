@@ -256,7 +256,8 @@ def _places_table(what: str, rows: Sequence[Row], folded: str | None) -> Table:
         [
             (
                 row.name,
-                f"{row.empty_count:,} + {row.occupied_count:,}\n{counted(row.groups, row.unit)}",
+                f"{row.empty_count:,} + {row.occupied_count:,}\n"
+                + (counted(row.groups, row.unit) if row.groups > 1 else ""),
                 f"{percent(row.right)}\n{percent_range(row.right_interval)}",
                 percent(row.answered),
                 f"{row.wrong:,}",
@@ -284,8 +285,8 @@ def _worst_section(part: Scored, report: Report) -> Section:
         blocks.append(_where_it_looked(part.attention[part.occupied]))
     if report.has_pictures:
         blocks.append(
-            "Look at these first: is the label right, is the region? Right beside a crop, yellow "
-            "is where the model saw most of OCCUPIED, dark blue where least."
+            "Look at these first: is the label right, is the region? Beside each crop (in "
+            "report.html), yellow is where the model saw most of OCCUPIED, dark blue where least."
             if part.attention is not None
             else "Look at these first: is the label right, is the region?"
         )

@@ -18,7 +18,7 @@ from edge.bundle import NETWORK_FILE, Golden, read_bundle, write_bundle
 from edge.classifier import Classifier, open_classifier
 from edge.types import rfc3339, utc_now
 from trainer.backbones import BACKBONES
-from trainer.cautions import cautions_of
+from trainer.cautions import cautions_of, cautions_of_seen_cameras
 from trainer.dataset import DataError, Dataset
 from trainer.evaluate import cost_of, score, score_part
 from trainer.export import (
@@ -106,11 +106,13 @@ def _learning_curve(recipe: Recipe, prepared: Prepared, split: Split) -> tuple[L
     # Before fine-tuning changes them: features that saw every crop make a few look like enough.
     features = pooled_features(prepared.cut, prepared.views.plain)
     occupied, groups = prepared.dataset.labels > 0.5, np.array(split.grouping.groups)
+    sources = np.array([s.source for s in prepared.dataset.samples])
     train, test = split.names == "train", split.names == "test"
     return learning_curve(
         features[train],
         occupied[train],
         groups[train].tolist(),
+        sources[train].tolist(),
         features[test],
         occupied[test],
         seed=recipe.seed,
@@ -199,7 +201,10 @@ def _write(
     report = Report(
         title=f"Model bundle {out.name}",
         facts={"bundle": out.name},
-        cautions=list(cautions_of(dataset.samples, split)),
+        cautions=[
+            *cautions_of(dataset.samples, split),
+            *cautions_of_seen_cameras(parts["train"].samples, tested.samples),
+        ],
         parts=scored,
         empty_at=recipe.empty_at,
         occupied_at=recipe.occupied_at,

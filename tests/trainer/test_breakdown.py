@@ -53,11 +53,21 @@ def test_the_many_good_ones_share_a_line() -> None:
         for crop in crops_of(f"cam{number:02}", {True: [0.9], False: [0.9 if number < 3 else 0.1]})
     ]
     rows = rows_of(crops, shown=15)
+    assert [row.name for row in rows[:3]] == ["cam00", "cam01", "cam02"]
+    (last,) = rows[3:]
+    assert (last.name, last.empty_count, last.right) == ("the other 37 cameras", 37, 1.0)
+    assert last.groups == 37
+
+
+def test_no_more_than_the_worst_are_shown_one_by_one() -> None:
+    crops = [
+        crop
+        for number in range(40)
+        for crop in crops_of(f"cam{number:02}", {True: [0.9], False: [0.9]})
+    ]
+    rows = rows_of(crops, shown=15)
     assert len(rows) == 16
-    assert {row.name for row in rows[:3]} == {"cam00", "cam01", "cam02"}
-    last = rows[-1]
-    assert (last.name, last.empty_count, last.right) == ("the other 25 cameras", 25, 1.0)
-    assert last.groups == 25
+    assert (rows[-1].name, rows[-1].wrong) == ("the other 25 cameras", 25)
 
 
 def test_a_single_one_left_over_is_shown_itself() -> None:

@@ -21,20 +21,34 @@ def drawn_features(groups: int, of_group: int, seed: int):
 def test_more_groups_of_a_hard_task_are_worth_it() -> None:
     features, occupied, groups = drawn_features(64, 4, 1)
     unseen, unseen_occupied, _ = drawn_features(100, 4, 2)
-    points = learning_curve(features, occupied, groups, unseen, unseen_occupied)
+    points = learning_curve(features, occupied, groups, ["a"] * 256, unseen, unseen_occupied)
     assert [point.groups for point in points] == [8, 16, 32, 64]
     assert [point.crops for point in points] == [32, 64, 128, 256]
     assert points[0].balanced_accuracy < points[-1].balanced_accuracy - 0.05
     assert points[0].low < points[0].balanced_accuracy < points[0].high
     assert points[-1].low == points[-1].high  # all groups can be drawn in one way only
-    assert points == learning_curve(features, occupied, groups, unseen, unseen_occupied)
+    assert points == learning_curve(
+        features, occupied, groups, ["a"] * 256, unseen, unseen_occupied
+    )
 
 
 def test_draws_without_both_labels_are_left_out() -> None:
     features = np.array([[-1.0], [-2.0], [1.0], [2.0]])
     occupied = np.array([False, False, True, True])
-    points = learning_curve(features, occupied, list("aabb"), features, occupied, (0.5, 1.0))
+    points = learning_curve(
+        features, occupied, list("aabb"), ["a"] * 4, features, occupied, (0.5, 1.0)
+    )
     assert [point.share for point in points] == [1.0]
+
+
+def test_every_draw_holds_groups_of_every_source() -> None:
+    # Only the crops of "rare" are OCCUPIED: a draw without them would be left out.
+    features = np.arange(20.0)[:, None]
+    occupied = np.arange(20) >= 18
+    groups = [str(number) for number in range(20)]
+    sources = ["many"] * 18 + ["rare"] * 2
+    points = learning_curve(features, occupied, groups, sources, features, occupied, (0.1, 0.5))
+    assert [(point.share, point.groups) for point in points] == [(0.1, 3), (0.5, 10)]
 
 
 def points_of(*accuracies: tuple[float, float, float]) -> list[LearningPoint]:

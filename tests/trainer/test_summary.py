@@ -7,7 +7,7 @@ import pytest
 
 from edge.types import ImageRGB
 from trainer.__main__ import main
-from trainer.cautions import cautions_of
+from trainer.cautions import cautions_of, cautions_of_seen_cameras
 from trainer.dataset import Sample, list_samples, read_dataset
 from trainer.drawn import drawn_crop
 from trainer.recipe import Recipe
@@ -105,6 +105,14 @@ def test_slots_seen_once_say_nothing_about_it() -> None:
 )
 def test_a_trap_is_named(samples: list[Sample], caution: str) -> None:
     assert caution in cautions(samples)
+
+
+def test_cameras_that_training_saw_in_other_crops_are_named() -> None:
+    crops = crops_of()
+    (caution,) = cautions_of_seen_cameras(crops, crops[:1])
+    assert caution.startswith("a: training saw these cameras on other days or in other slots")
+    assert caution.endswith("How it does on a new camera, nothing here can tell.")
+    assert list(cautions_of_seen_cameras([], crops)) == []
 
 
 def test_sources_that_the_test_does_not_cover_are_named() -> None:
