@@ -70,7 +70,8 @@ def test_a_wrong_label_or_a_wrong_answer_is_a_dispute() -> None:
 
 
 def test_an_answer_that_other_light_flips_is_a_dispute() -> None:
-    lights = [[0.9, 0.3, 0.1, 0.9], [0.9, 0.6, 0.9, 0.9]]
+    # Less sure is not contrary.
+    lights = [[0.9, 0.3, 0.1, 0.9], [0.9, 0.52, 0.9, 0.9]]
     doubts = doubts_of([crop_of()] * 2, answers_of([0.95, 0.95], lights), None)
     reason = "reads OCCUPIED at 0.95, but in warmer light EMPTY at 0.10"
     assert doubts == [Doubt(DISPUTED, pytest.approx(0.85), reason), None]
@@ -78,16 +79,11 @@ def test_an_answer_that_other_light_flips_is_a_dispute() -> None:
 
 def test_a_lone_frame_that_differs_from_those_around_it_is_a_dispute() -> None:
     # Out of order, and another slot in between: only s1's own time counts.
-    crops = [
-        crop_of("s1", "10:02"),
-        crop_of("s2", "10:01"),
-        crop_of("s1", "10:00"),
-        crop_of("s1", "10:01"),
-        crop_of("s1", "10:03"),
-    ]
-    doubts = doubts_of(crops, answers_of([0.05, 0.95, 0.05, 0.9, 0.05]), None)
+    crops = [crop_of("s1", "10:01"), crop_of("s2", "10:01"), crop_of("s1", "10:02")]
+    crops += [crop_of("s1", "10:00"), crop_of("s1", "10:03")]
+    doubts = doubts_of(crops, answers_of([0.9, 0.95, 0.05, 0.05, 0.05]), None)
     reason = "reads OCCUPIED at 0.90, but the slot reads EMPTY right before and after"
-    assert doubts == [None, None, None, Doubt(DISPUTED, pytest.approx(0.85), reason), None]
+    assert doubts == [Doubt(DISPUTED, pytest.approx(0.85), reason), None, None, None, None]
 
 
 def test_a_lasting_change_is_no_dispute() -> None:
@@ -118,6 +114,13 @@ def test_of_many_frames_of_one_scene_one_is_chosen() -> None:
     assert sorted(index // 40 for index in chosen) == [0, 1, 2]
     # What is known already is not chosen again.
     assert {index // 40 for index in choose(strength, embedding, 10, embedding[[50]])} == {0, 2}
+
+
+def test_of_equal_doubts_the_one_least_like_the_first_comes_second() -> None:
+    angles = np.array([0.0, 0.3, 1.2, 0.6])
+    embedding = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    strength = np.array([1, 0.9, 0.9, 0.9], np.float32)
+    assert choose(strength, embedding, 2, embedding[:0]) == [0, 2]
 
 
 def test_the_chosen_are_no_more_than_asked_for_and_apart() -> None:
@@ -227,11 +230,11 @@ def test_a_second_run_changes_nothing_and_keeps_what_was_labelled(
     assert mine(BUNDLE, pool, out, 2) == Mined(12, 2, 0, 0)
     assert files_of(out) == before
 
-    # One label is written into the table, the other crop is moved.
+    # One label is written into the table, the other crop shows no slot.
     rows = read_index(out)
     table = out / "to_label" / "index.csv"
     table.write_text(table.read_text("utf-8").replace(",,cam0", ",OCCUPIED,cam0", 1), "utf-8")
-    shutil.move(out / "to_label" / rows[1]["file"], out / "occupied" / rows[1]["file"])
+    shutil.move(out / "to_label" / rows[1]["file"], out / "neither" / rows[1]["file"])
     again = mine(BUNDLE, pool, out, 2)
     assert again.waiting_count == 0
     assert again.disputed_count + again.undecided_count > 0

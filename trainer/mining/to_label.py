@@ -1,4 +1,4 @@
-"""The folder a person labels: copies, a table, a page to look at, and two empty folders.
+"""The folder a person labels: copies, a table, a page to look at, and folders to sort into.
 
 OUT/to_label holds the copies and index.csv; whoever fills in its labels has a data folder.
 Or the copies are moved into OUT/empty and OUT/occupied; then OUT is one.
@@ -26,13 +26,14 @@ _HEADINGS = {
     UNDECIDED: "Undecided: near 0.5",
 }
 _EXPLANATION = (
-    "Write EMPTY or OCCUPIED into the column 'label' of to_label/index.csv, delete the lines of "
-    "crops that show neither, and train with --data on the folder to_label. Or move the pictures "
-    "into the folders empty and occupied beside this page, and train with --data on this folder."
+    "Move the pictures from to_label into the folders empty and occupied beside this page, and "
+    "train with --data on this folder. Or write EMPTY or OCCUPIED into the column 'label' of "
+    "to_label/index.csv and train with --data on to_label. Move what shows no slot into neither, "
+    "and delete its line."
 )
 _THUMBNAIL_PX = 192
 TO_LABEL, PAGE_FILE = "to_label", "index.html"
-DONE_FOLDERS = ("empty", "occupied")
+DONE_FOLDERS = ("empty", "occupied", "neither")  # the last holds what shows no slot
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem;
   color: #1b1f24; background: #fff }
