@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 NEAR_BITS = 8  # of 64 may differ
 NEAR_DIFFERENCE = 4.0  # mean of the absolute differences of the thumbnails, 0..255
 _THUMBNAIL_PX = 32
-_PART = 64  # thumbnails compared at a time
+_BLOCK = 256  # hashes compared with all others at a time
+_PART = 16  # thumbnails compared at a time
 
 
 def same_pictures(
@@ -54,25 +56,31 @@ def same_pictures(
 
 def near_duplicates(crops_rgb: Crops, others_rgb: Crops) -> dict[int, int]:
     """Return the crops that nearly equal one of the others: index -> index of that one."""
-    others = _Seen(len(others_rgb))
-    for crop_rgb in others_rgb:
-        others.add(_thumbnail(crop_rgb))
-    found = ((index, others.nearly(_thumbnail(crop))) for index, crop in enumerate(crops_rgb))
-    return {index: other for index, other in found if other is not None}
+    prints, others = _prints(crops_rgb), _prints(others_rgb)
+    found = {}
+    for start in range(0, len(crops_rgb), _BLOCK):
+        alike = _alike(prints.hashes[start : start + _BLOCK], others.hashes)
+        for row in np.flatnonzero(alike.any(axis=1)):
+            index = start + int(row)
+            other = _first_near(prints.thumbnails[index], others, np.flatnonzero(alike[row]))
+            if other is not None:
+                found[index] = other
+    return found
 
 
 def distinct_count(crops_rgb: Crops) -> int:
     """Return how many crops are left when each that nearly equals an earlier one is not counted."""
-    seen = _Seen(len(crops_rgb))
-    for crop_rgb in crops_rgb:
-        thumbnail = _thumbnail(crop_rgb)
-        if seen.nearly(thumbnail) is None:
-            seen.add(thumbnail)
-    return seen.count
-
-
-def _thumbnail(crop_rgb: ImageRGB) -> ImageRGB:
-    return crop_whole(crop_rgb, _THUMBNAIL_PX)
+    prints = _prints(crops_rgb)
+    is_counted = np.zeros(len(crops_rgb), bool)
+    for start in range(0, len(crops_rgb), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(crops_rgb)))
+        earlier = np.concatenate([np.flatnonzero(is_counted), block])
+        alike = _alike(prints.hashes[block], prints.hashes[earlier])
+        for index, is_alike in zip(block, alike, strict=True):
+            # Of its own block, those that were counted meanwhile.
+            counted = earlier[is_alike][is_counted[earlier[is_alike]]]
+            is_counted[index] = _first_near(prints.thumbnails[index], prints, counted) is None
+    return int(is_counted.sum())
 
 
 def perceptual_hash(thumbnail_rgb: ImageRGB) -> npt.NDArray[np.float32]:
@@ -87,29 +95,40 @@ def perceptual_hash(thumbnail_rgb: ImageRGB) -> npt.NDArray[np.float32]:
     return np.where(lowest > np.median(lowest[1:]), 1, -1).astype(np.float32)
 
 
-class _Seen:
-    """Thumbnails with their hashes, searched all at once; room for `capacity` of them."""
+@dataclass(frozen=True, eq=False)
+class _Prints:
+    """What crops are recognized by."""
 
-    def __init__(self, capacity: int) -> None:
-        self.count = 0
-        self._hashes = np.zeros((capacity, 64), np.float32)
-        self._thumbnails = np.zeros((capacity, _THUMBNAIL_PX, _THUMBNAIL_PX, 3), np.uint8)
+    thumbnails: Crops  # (count, 32, 32, 3)
+    hashes: npt.NDArray[np.float32]  # (count, 64), -1 or 1
 
-    def add(self, thumbnail_rgb: ImageRGB) -> None:
-        self._hashes[self.count] = perceptual_hash(thumbnail_rgb)
-        self._thumbnails[self.count] = thumbnail_rgb
-        self.count += 1
 
-    def nearly(self, thumbnail_rgb: ImageRGB) -> int | None:
-        """Return the index of one that differs invisibly, None when there is none."""
-        # The product of two hashes of -1 and 1 is 64 less twice the bits that differ.
-        products = self._hashes[: self.count] @ perceptual_hash(thumbnail_rgb)
-        selected = np.flatnonzero(products >= 64 - 2 * NEAR_BITS)
-        # In parts: where a whole day looks alike, the first part has one already.
-        for start in range(0, len(selected), _PART):
-            part = selected[start : start + _PART]
-            difference = np.abs(self._thumbnails[part] - thumbnail_rgb.astype(np.int16))
-            means = difference.mean(axis=(1, 2, 3))
-            if means.min() <= NEAR_DIFFERENCE:
-                return int(part[np.argmin(means)])
-        return None
+def _prints(crops_rgb: Crops) -> _Prints:
+    thumbnails = np.zeros((len(crops_rgb), _THUMBNAIL_PX, _THUMBNAIL_PX, 3), np.uint8)
+    hashes = np.zeros((len(crops_rgb), 64), np.float32)
+    for index, crop_rgb in enumerate(crops_rgb):
+        thumbnails[index] = crop_whole(crop_rgb, _THUMBNAIL_PX)
+        hashes[index] = perceptual_hash(thumbnails[index])
+    return _Prints(thumbnails, hashes)
+
+
+def _alike(
+    hashes: npt.NDArray[np.float32], others: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
+    """Return which hashes differ from which others by few bits, shape (hashes, others)."""
+    # The product of two hashes of -1 and 1 is 64 less twice the bits that differ.
+    return np.asarray(hashes @ others.T >= 64 - 2 * NEAR_BITS)
+
+
+def _first_near(
+    thumbnail_rgb: ImageRGB, prints: _Prints, candidates: npt.NDArray[np.intp]
+) -> int | None:
+    """Return a candidate that differs from the thumbnail too little to be seen."""
+    # In parts: where a whole day looks alike, the first part has one already.
+    for start in range(0, len(candidates), _PART):
+        part = candidates[start : start + _PART]
+        difference = np.abs(prints.thumbnails[part] - thumbnail_rgb.astype(np.int16))
+        means = difference.mean(axis=(1, 2, 3))
+        if means.min() <= NEAR_DIFFERENCE:
+            return int(part[np.argmin(means)])
+    return None
