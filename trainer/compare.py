@@ -143,7 +143,7 @@ def _measure(
     scale: float,
 ) -> FoldFigures:
     def probability(inputs: Inputs) -> npt.NDArray[np.float64]:
-        logits = pooled_features(prepared.cut, inputs) @ network.kernel + network.bias
+        logits = network.logits_of(pooled_features(prepared.cut, inputs))
         return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))), dtype=np.float64)
 
     occupied = prepared.dataset.labels[left_out] > 0.5

@@ -24,6 +24,8 @@ from trainer.quiet import native_output_silenced
 from trainer.recipe import Recipe
 
 GOLDEN_PER_LABEL = 8
+# What lies between the embedding and the probability; no backbone has any of it.
+_HEAD_OPERATIONS = ["FULLY_CONNECTED", "MINIMUM", "MAXIMUM", "NEG"]
 # Runtimes round differently in the last bits of 53 layers; a wrong kernel is off by far more.
 GOLDEN_TOLERANCE = 0.1
 
@@ -33,13 +35,21 @@ def export_model(network: Network) -> Any:
 
     probability (batch, 1), attention (batch, rows, columns, 1), embedding (batch, features).
     The attention is the class activation map (Zhou et al. 2016): a 1x1 convolution with
-    the head's own weights, so its mean is the logit.
+    the head's own weights, so its mean is the logit before the bound clips it.
     """
     features = network.backbone.output
     embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(features)
-    dense = keras.layers.Dense(1, activation="sigmoid", name="probability")
+    dense = keras.layers.Dense(1, name="logit")
     attention = keras.layers.Conv2D(1, 1, name="attention")
-    model = keras.Model(network.backbone.input, [dense(embedding), attention(features), embedding])
+    logit = dense(embedding)
+    bound = network.bound
+    if bound is not None:
+        limit_of = keras.layers.Dense(1, activation="relu", name="bound")
+        limit = limit_of(embedding)
+        limit_of.set_weights([bound.kernel[:, None], np.array([bound.bias], np.float32)])
+        logit = keras.ops.maximum(keras.ops.minimum(logit, limit), -limit)
+    probability = keras.layers.Activation("sigmoid", name="probability")(logit)
+    model = keras.Model(network.backbone.input, [probability, attention(features), embedding])
     bias = np.array([network.bias], np.float32)
     dense.set_weights([network.kernel[:, None], bias])
     attention.set_weights([network.kernel[None, None, :, None], bias])
@@ -82,7 +92,7 @@ def quantize(network: Network, representative_rgb: Crops) -> bytes:
                 for name, output in describe_outputs(debugger.calibrated_model).items()
                 if name != "attention"
             ],
-            denylisted_ops=["FULLY_CONNECTED"],  # what lies between those two
+            denylisted_ops=_HEAD_OPERATIONS,
         )
         model = debugger.get_nondebug_quantized_model()
         return bytes(modify_model_io_type(model, tf.uint8, tf.float32))

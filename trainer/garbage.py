@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edge.types import ImageRGB
 
 Random = np.random.Generator
+_LEAST_STRUCTURE = 12.0  # spread of a row's values, 0..255
 Field = npt.NDArray[np.float32]  # (size, size), any range
 Colour = npt.NDArray[np.float32]  # (3,), RGB 0..255
 
@@ -134,7 +135,9 @@ def torn(scene_rgb: ImageRGB, random: Random) -> ImageRGB:
     block_px = max(2, size_px // int(random.choice([4, 8, 16])))
     end_px = int(random.uniform(0, 0.3) * size_px) // block_px * block_px
     picture_rgb = scene_rgb.copy()
-    if random.random() < 0.35:
+    # A plain row smeared would be a plain surface, which many an empty slot is.
+    has_structure = float(picture_rgb[end_px].std(axis=0).max()) > _LEAST_STRUCTURE
+    if random.random() < 0.35 and has_structure:
         picture_rgb[end_px:] = picture_rgb[end_px]
     else:
         picture_rgb[end_px:] = (128, 128, 128) if random.random() < 0.7 else (0, 135, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.types import ConfigurationError
+from trainer.bound import Bound
 from trainer.calibration import Calibration
 from trainer.dataset import Crops
 from trainer.recipe import Recipe
@@ -23,17 +24,23 @@ _BATCH = 64
 class Network:
     """A backbone and a linear head on its pooled features.
 
-    logit = mean over the feature map @ kernel + bias; the calibration is folded in.
+    logit = mean over the feature map @ kernel + bias, clipped by the bound if there is one;
+    the calibration is folded in.
     """
 
     backbone: Any  # keras.Model: (batch, size, size, 3) 0..255 -> feature map
     kernel: Floats  # (features,)
     bias: float
+    bound: Bound | None = None
+
+    def logits_of(self, features: Floats) -> Floats:
+        """Return the logit of OCCUPIED, shape (count,), from features (count, features)."""
+        logits = features @ self.kernel + np.float32(self.bias)
+        return logits if self.bound is None else self.bound.clip(logits, features)
 
     def logits(self, crops_rgb: Crops) -> Floats:
         """Return the logit of OCCUPIED of each crop, shape (count,)."""
-        features = pooled_features(whole(self.backbone), crops_rgb)
-        return features @ self.kernel + np.float32(self.bias)
+        return self.logits_of(pooled_features(whole(self.backbone), crops_rgb))
 
     def probabilities(self, crops_rgb: Crops) -> Floats:
         """Return the probability of OCCUPIED of each crop, shape (count,)."""
@@ -42,7 +49,7 @@ class Network:
     def calibrated(self, calibration: Calibration) -> Network:
         """Return the network with the calibration folded into its head."""
         scale = calibration.scale
-        return Network(self.backbone, self.kernel * np.float32(scale), self.bias * scale)
+        return replace(self, kernel=self.kernel * np.float32(scale), bias=self.bias * scale)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from edge.bundle import NETWORK_FILE
 from edge.types import Bundle, ConfigurationError
 from trainer.backbones import BACKBONES
+from trainer.bound import Bound
 from trainer.network import Network
 
 _SMALL_SIZE = 16384  # numbers
@@ -37,6 +38,9 @@ def save_network(file: Path, network: Network, backbone: str, input_size_px: int
     arrays["input_size_px"] = np.array(input_size_px)
     arrays["head_kernel"] = network.kernel
     arrays["head_bias"] = np.array(network.bias)
+    if network.bound is not None:
+        arrays["bound_kernel"] = network.bound.kernel
+        arrays["bound_bias"] = np.array(network.bound.bias)
     np.savez_compressed(file, **arrays)
 
 
@@ -78,6 +82,12 @@ def load_network(file: Path) -> Network:
             input_size_px = int(arrays["input_size_px"])
             kernel = np.asarray(arrays["head_kernel"], dtype=np.float32)
             bias = float(arrays["head_bias"])
+            bound = None
+            if "bound_kernel" in arrays:
+                bound = Bound(
+                    np.asarray(arrays["bound_kernel"], dtype=np.float32),
+                    float(arrays["bound_bias"]),
+                )
             weights = [arrays[key] for key in sorted(arrays) if key.startswith("weight_")]
     except (
         *(OSError, ValueError, KeyError, TypeError, EOFError),
@@ -97,4 +107,4 @@ def load_network(file: Path) -> Network:
             f"{file}: its weights are not those of '{name}' at {input_size_px} px; "
             "train the bundle again with this version"
         ) from error
-    return Network(backbone, kernel, bias)
+    return Network(backbone, kernel, bias, bound)

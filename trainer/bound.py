@@ -1,0 +1,52 @@
+"""How sure the head may be of a crop: no surer than that it shows a slot at all.
+
+A linear head on features that it never learned to tell apart is as sure of a wall, a hand or a
+torn picture as of a slot. So a second linear layer on the same features tells slots from
+garbage, and the logit of the answer is clipped to its logit: what is no slot reads 0.5.
+It is part of the graph, five small operations; the device has no code for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+
+Floats = npt.NDArray[np.float32]
+
+_C = 0.01  # inverse strength of the regularisation, as in scikit-learn
+_MOST_STEPS = 200
+_GARBAGE_BELOW = 0.998  # share of garbage that the bound keeps at 0.5 exactly
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """`relu(features @ kernel + bias)` is the largest logit, of either label, that is left."""
+
+    kernel: Floats  # (features,)
+    bias: float
+
+    def clip(self, logits: Floats, features: Floats) -> Floats:
+        """Return the logits, shape (count,), no further from 0 than the bound allows."""
+        limit = np.maximum(features @ self.kernel + np.float32(self.bias), 0)
+        return np.clip(logits, -limit, limit)
+
+
+def fit_bound(slots: Floats, weights: npt.NDArray[np.float64], garbage: Floats) -> Bound:
+    """Return the bound that parts features of slots from those of garbage.
+
+    Shapes (count, features); `weights` (slots,), how much each slot counts. The logit of
+    "this is a slot" is shifted until nearly all garbage lies below 0.
+    """
+    inputs = np.concatenate([slots, garbage])
+    is_slot = np.arange(len(inputs)) < len(slots)
+    # Both kinds count alike.
+    all_weights = np.concatenate([weights / weights.sum(), np.full(len(garbage), 1 / len(garbage))])
+    mean, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
+    solver = LogisticRegression(C=_C, max_iter=_MOST_STEPS)
+    solver.fit((inputs - mean) / spread, is_slot, sample_weight=all_weights * len(inputs) / 2)
+    kernel = (solver.coef_[0] / spread).astype(np.float32)
+    of_garbage = garbage @ kernel
+    return Bound(kernel, float(-np.quantile(of_garbage, _GARBAGE_BELOW)))
