@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import pytest
 
 from edge.types import ConfigurationError, ImageRGB
@@ -57,6 +58,28 @@ def test_crops_that_cannot_be_split_end_with_78(
         save_picture(tmp_path / name / "a__c__s__t.png", drawn_crop(32, bool(is_occupied), 1))
     with pytest.raises(ConfigurationError, match="leave the holdout split without both labels"):
         train_bundle([tmp_path], tmp_path / "out", tiny_recipe, None, tmp_path, is_pretrained=False)
+
+
+def test_what_is_held_out_is_kept_out_of_the_training(
+    tmp_path: Path,
+    tiny_recipe: Recipe,
+    drawn_folders: Callable[..., None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from trainer.train import train_bundle
+
+    drawn_folders(tmp_path)
+    first, *others = sorted((tmp_path / "OCCUPIED").iterdir())
+    for file in others:
+        # One pixel more or less: the same thing to an eye, another picture to a computer.
+        picture = cv2.imread(str(first))
+        picture[0, others.index(file)] = 0
+        cv2.imwrite(str(file), picture)
+    with pytest.raises(ConfigurationError, match="leave the train split without both labels"):
+        train_bundle([tmp_path], tmp_path / "out", tiny_recipe, None, tmp_path, is_pretrained=False)
+    set_aside = [line for line in caplog.messages if line.startswith(f"set aside {tmp_path}")]
+    assert len(set_aside) == 8
+    assert all("nearly the same as OCCUPIED/drawn__cam" in line for line in set_aside)
 
 
 def test_help_comes_at_once_without_tensorflow() -> None:
