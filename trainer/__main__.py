@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from keyword import iskeyword
 from types import ModuleType
 
-from edge.types import ConfigurationError, SlotwatchError
-
-EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
+from trainer.exit_status import exit_status_of
 
 # name -> what it does; each lives in trainer/commands/<name>.py ("-" is "_" there) with
 # `add_arguments(parser)` and `run(arguments)`, which returns what to tell the user.
@@ -56,20 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     chosen = next((word for word in words if word in COMMANDS), None)
     parsed = build_parser(chosen).parse_args(words)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("trainer").setLevel(logging.INFO)
-    try:
-        print(_module_of(parsed.command).run(parsed))
-    except ConfigurationError as error:
-        print(error, file=sys.stderr)
-        return EXIT_CONFIGURATION
-    except (SlotwatchError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status_of(partial(_module_of(parsed.command).run, parsed))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 log = logging.getLogger(__name__)
 
+KEPT_DAYS = 14  # one takes some 50 MB
+
 Arrays = tuple[npt.NDArray[Any], ...]
 
 
@@ -69,7 +71,6 @@ class Checkpoint:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             log.warning("%s: cannot be read (%s); starting anew", self.file, error)
             return None
-        log.info("going on after epoch %d of an interrupted run", len(progress.losses))
         return progress
 
     def write(self, progress: Progress) -> None:
@@ -96,3 +97,10 @@ class Checkpoint:
     def remove(self) -> None:
         """Forget the run."""
         self.file.unlink(missing_ok=True)
+
+
+def forget_abandoned_runs(folder: Path, now_s: float) -> None:
+    """Remove the checkpoints nobody came back for in KEPT_DAYS; `now_s` is `time.time()`."""
+    for file in folder.glob("*.npz"):
+        if file.stat().st_mtime < now_s - KEPT_DAYS * 86400:
+            file.unlink(missing_ok=True)

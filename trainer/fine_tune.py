@@ -22,6 +22,7 @@ from trainer.network import Cut, Floats, Network, pooled_features
 from trainer.progress import progress_bar
 from trainer.recipe import Recipe
 from trainer.views import Inputs, Views
+from trainer.workers import ALONE, Workers, total
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class EpochLog:
     epoch: int
     train_loss: float | None
     holdout_loss: float
+    learning_rate: float | None = None  # half-way through the epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,18 +65,6 @@ class Watched:
         return float((self.weights * (np.logaddexp(0, logits) - self.targets * logits)).sum())
 
 
-@dataclass(frozen=True)
-class Workers:
-    """Several processes that learn as one: each takes its part of every batch."""
-
-    count: int = 1
-    index: int = 0
-    mean: Callable[[Sequence[Any]], Sequence[Any]] = lambda gradients: gradients
-
-
-ALONE = Workers()
-
-
 def fine_tune(
     recipe: Recipe,
     network: Network,
@@ -82,21 +72,21 @@ def fine_tune(
     lessons: Lessons,
     watched: Watched,
     seed: int,
-    report: Callable[[int, float, float], None] = lambda *_: None,
+    report: Callable[[int, float, float, float], None] = lambda *_: None,
     checkpoint: Checkpoint | None = None,
     workers: Workers = ALONE,
 ) -> Network:
     """Return the network with the best holdout loss on the way.
 
-    `report(epoch, train_loss, holdout_loss)` is called after each epoch, also after those
-    that a checkpoint remembers. The backbone's own weights change.
+    `report(epoch, train_loss, holdout_loss, learning_rate)` is called after each epoch, also
+    after those that a checkpoint remembers. The backbone's own weights change. Several
+    workers come to the same network as one; of them, the first writes the checkpoint.
     """
-    model, dense = _model(recipe, network, cut)
+    model, dense = _model(recipe, network, cut, workers)
     variables = model.trainable_variables
     steps = max(1, recipe.crops_per_epoch // recipe.batch_size)
-    optimizer = keras.optimizers.AdamW(
-        _WarmUpCosine(recipe, steps * recipe.epochs), weight_decay=recipe.weight_decay
-    )
+    schedule = _WarmUpCosine(recipe, steps * recipe.epochs)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
     optimizer.build(variables)
     averages = [tf.Variable(variable.value, trainable=False) for variable in variables]
     learn = _learning_step(recipe, model, dense, optimizer, averages, seed, workers)
@@ -105,14 +95,17 @@ def fine_tune(
         kernel, bias = dense.get_weights()
         return kernel[:, 0], float(bias[0])
 
+    def rate(epoch: int) -> float:
+        return float(schedule((epoch - 0.5) * steps))
+
     progress = Progress(best_weights=tuple(model.get_weights()))
     kept = [*model.variables, *averages, *optimizer.variables]
-    if checkpoint is not None and (found := checkpoint.read()) is not None:
+    if (found := _found(checkpoint, workers)) is not None:
         progress = found
         for variable, value in zip(kept, found.state, strict=True):
             variable.assign(value)
         for epoch, of_epoch in enumerate(found.losses, 1):
-            report(epoch, *of_epoch)
+            report(epoch, *of_epoch, rate(epoch))
     for epoch in range(len(progress.losses) + 1, recipe.epochs + 1):
         if progress.bad_epochs >= recipe.patience:
             log.info("no better for %d epochs: stopping", progress.bad_epochs)
@@ -122,14 +115,13 @@ def fine_tune(
         for step, (inputs, targets) in enumerate(
             progress_bar(batches, f"epoch {epoch}/{recipe.epochs}", steps)
         ):
-            part = slice(workers.index, None, workers.count)
             seen = (epoch - 1) * steps + step
             # A young average must forget where it started.
             decay = min(recipe.average_decay, (1 + seen) / (10 + seen))
             losses.append(
                 learn(
-                    tf.constant(inputs[part], tf.float32),
-                    tf.constant(targets[part], tf.float32),
+                    tf.constant(workers.part_of(inputs), tf.float32),
+                    tf.constant(workers.part_of(targets), tf.float32),
                     tf.constant(decay, tf.float32),
                     tf.constant(seen),
                 )
@@ -138,23 +130,39 @@ def fine_tune(
         for variable, average in zip(variables, averages, strict=True):
             variable.assign(average)
         train_loss = float(np.mean([float(loss) for loss in losses]))
-        holdout_loss = watched.loss(cut, *head())
+        # Other machines may round otherwise, and all workers must stop after the same epoch.
+        holdout_loss = float(np.mean(workers.of_each(watched.loss(cut, *head()))))
         progress = progress.after(train_loss, holdout_loss, model.get_weights())
         for variable, value in zip(variables, raw, strict=True):
             variable.assign(value)
-        report(epoch, train_loss, holdout_loss)
-        if checkpoint is not None:
+        report(epoch, train_loss, holdout_loss, rate(epoch))
+        if checkpoint is not None and workers.index == 0:
             checkpoint.write(progress.with_state([variable.numpy() for variable in kept]))
     model.set_weights(progress.best_weights)
     return Network(network.backbone, *head())
 
 
-def _model(recipe: Recipe, network: Network, cut: Cut) -> tuple[Any, Any]:
+def _found(checkpoint: Checkpoint | None, workers: Workers) -> Progress | None:
+    """Return where the run was interrupted; None where not all workers find the same."""
+    found = None if checkpoint is None else checkpoint.read()
+    epochs = workers.of_each(0 if found is None else len(found.losses))
+    if len(set(epochs)) > 1:
+        log.warning("not all workers share the folder of the interrupted run: starting anew")
+        return None
+    if found is not None:
+        log.info("going on after epoch %d of an interrupted run", len(found.losses))
+    return found
+
+
+def _model(recipe: Recipe, network: Network, cut: Cut, workers: Workers) -> tuple[Any, Any]:
     """Return the part that learns, map -> logit, and its last layer with the head's weights."""
     for layer in cut.above.layers:
-        layer.trainable = recipe.transfer == "from scratch" or not isinstance(
-            layer, keras.layers.BatchNormalization
-        )
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = recipe.transfer == "from scratch"
+            # Statistics of the whole batch, not of one worker's part of it.
+            layer.synchronized = workers.count > 1
+        else:
+            layer.trainable = True
     dense = keras.layers.Dense(1, name="head")
     pooled = cut.above.output
     model = keras.Model(cut.above.input, [dense(pooled), pooled])
@@ -174,19 +182,24 @@ def _learning_step(
     """Return what learns from one batch: (inputs, targets, decay, step) -> loss."""
     variables = model.trainable_variables
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def learn(inputs: tf.Tensor, targets: tf.Tensor, decay: tf.Tensor, step: tf.Tensor) -> Any:
+    def gradients_of(inputs: tf.Tensor, targets: tf.Tensor, kept: tf.Tensor) -> Any:
         with tf.GradientTape() as tape:
             _, pooled = model(inputs, training=True)
-            # Drawn by the number of the step, so that a run taken up again draws the same.
-            dropped = tf.nn.experimental.stateless_dropout(
-                pooled, recipe.dropout, seed=[seed, step * workers.count + workers.index]
-            )
-            logits = dense(dropped)[:, 0]
-            loss = tf.reduce_mean(
-                tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
-            )
-        gradients = workers.mean(tape.gradient(loss, variables))
+            logits = dense(pooled * kept)[:, 0]
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
+            # Not their mean: parts of a batch that do not come out even have more and less.
+            loss = tf.reduce_sum(losses) / recipe.batch_size
+        loss, *gradients = total([loss, *tape.gradient(loss, variables)])
+        return loss, gradients
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def learn(inputs: tf.Tensor, targets: tf.Tensor, decay: tf.Tensor, step: tf.Tensor) -> Any:
+        # Drawn by the number of the step, so that a run taken up again draws the same, and
+        # for the whole batch, so that workers together draw what one would.
+        kept = tf.nn.experimental.stateless_dropout(
+            tf.ones((recipe.batch_size, dense.kernel.shape[0])), recipe.dropout, seed=[seed, step]
+        )
+        loss, gradients = workers.run(gradients_of, inputs, targets, workers.part_of(kept))
         gradients, _ = tf.clip_by_global_norm(gradients, _CLIP_NORM)
         optimizer.apply_gradients(zip(gradients, variables))  # noqa: B905 - tf.function
         for average, variable in zip(averages, variables):  # noqa: B905

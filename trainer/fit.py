@@ -15,19 +15,37 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from trainer.backbones import BACKBONES
+from trainer.bound import Bound, fit_bound
 from trainer.calibration import Calibration, fit_calibration
 from trainer.checkpoint import Checkpoint
 from trainer.dataset import Dataset
-from trainer.fine_tune import ALONE, EpochLog, Lessons, Watched, Workers, fine_tune
+from trainer.fine_tune import EpochLog, Lessons, Watched, fine_tune
 from trainer.head import fit_head
 from trainer.network import Cut, Floats, Network, cut_backbone, pooled_features
 from trainer.recipe import Recipe
 from trainer.splits import balanced_weights
 from trainer.views import Views, draw_views
+from trainer.workers import ALONE, Workers
 
 log = logging.getLogger(__name__)
 
-Report = Callable[[EpochLog], None]
+ReportEpoch = Callable[[EpochLog], None]
+
+# What a recipe says of other things than learning, or of what is learned from and how often:
+# a run's key looks at the crops and views themselves.
+_NOT_OF_A_RUN = frozenset(
+    (
+        "name",
+        *("views", "imagined_crops", "mirrored_sources", "source_weights"),
+        *("holdout_share", "test_share", "test_from_groups"),
+        *("split_by", "test_sources", "whole_sources"),
+        *("licences", "occupied_at", "empty_at", "representative_count"),
+    )
+)
+
+
+def ignore_epoch(entry: EpochLog) -> None:
+    """Stand where nobody asks what an epoch did."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +55,7 @@ class Fitted:
     network: Network
     calibration: Calibration  # already folded into the network
     epochs: tuple[EpochLog, ...]
+    checkpoints: tuple[Checkpoint, ...] = ()  # to be removed when the network is safe elsewhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +95,7 @@ def fit(
     prepared: Prepared,
     is_train: npt.NDArray[np.bool_],
     is_holdout: npt.NDArray[np.bool_],
-    report: Report = lambda _: None,
+    report_epoch: ReportEpoch = ignore_epoch,
     checkpoints: Path | None = None,
     workers: Workers = ALONE,
 ) -> Fitted:
@@ -88,13 +107,17 @@ def fit(
     the result's.
     """
     as_it_came = prepared.cut.above_weights()
-    lessons = _lessons(recipe, prepared, is_train)
-    watched = _watched(recipe, prepared, is_holdout)
+    lessons = lessons_of(recipe, prepared, is_train)
+    watched = watched_of(recipe, prepared, is_holdout)
+    key = ""
+    if checkpoints is not None and recipe.transfer != "head only":
+        key = run_key(recipe, prepared, lessons, watched)
     epochs: list[EpochLog] = []
+    files: list[Checkpoint] = []
 
     def keep(entry: EpochLog) -> None:
         epochs.append(entry)
-        report(entry)
+        report_epoch(entry)
         train_loss = "" if entry.train_loss is None else f"train loss {entry.train_loss:.4f}, "
         log.info("epoch %d: %sholdout loss %.4f", entry.epoch, train_loss, entry.holdout_loss)
 
@@ -108,7 +131,8 @@ def fit(
             return network
         file = None
         if checkpoints is not None:
-            file = Checkpoint(checkpoints / f"{run_key(recipe, prepared, is_train)}-{number}.npz")
+            file = Checkpoint(checkpoints / f"{key}-{number}.npz")
+            files.append(file)
         return fine_tune(
             recipe,
             network,
@@ -136,26 +160,40 @@ def fit(
         watched.weights,
     )
     log.info("calibration: scale %.3f", calibration.scale)
-    return Fitted(network.calibrated(calibration), calibration, tuple(epochs))
+    network = replace(network.calibrated(calibration), bound=_bound(prepared.cut, lessons))
+    return Fitted(network, calibration, tuple(epochs), tuple(files))
 
 
-def run_key(recipe: Recipe, prepared: Prepared, is_train: npt.NDArray[np.bool_]) -> str:
-    """Return a name for everything a run depends on."""
-    digest = hashlib.sha256(repr(sorted(asdict(recipe).items())).encode())
-    digest.update(prepared.dataset.crops_rgb.tobytes())
-    digest.update(prepared.dataset.labels.tobytes())
-    digest.update(is_train.tobytes())
+def _bound(cut: Cut, lessons: Lessons) -> Bound | None:
+    """Return the bound on the features as they are now; None where no garbage was drawn."""
+    views = lessons.views
+    if not len(views.garbage):
+        return None
+    seen = (views.plain, *views.augmented[:1])
+    return fit_bound(
+        np.concatenate([pooled_features(cut, view) for view in seen]),
+        np.tile(lessons.chances, len(seen)),
+        pooled_features(cut, views.garbage),
+    )
+
+
+def run_key(recipe: Recipe, prepared: Prepared, lessons: Lessons, watched: Watched) -> str:
+    """Return a name for everything a run depends on: what it starts from and what it sees."""
+    settings = {name: v for name, v in asdict(recipe).items() if name not in _NOT_OF_A_RUN}
+    digest = hashlib.sha256(f"{sorted(settings.items())} {tf.__version__}".encode())
+    views = lessons.views
+    for array in (
+        *(*prepared.cut.above_weights(), views.plain, *views.augmented, views.garbage),
+        *(lessons.plain_targets, lessons.chances),
+        *(watched.inputs, watched.targets, watched.weights),
+    ):
+        digest.update(f"{array.shape} {array.dtype}".encode())
+        digest.update(array.tobytes())
     return digest.hexdigest()[:16]
 
 
-def forget_runs(checkpoints: Path, recipe: Recipe, prepared: Prepared, is_train: object) -> None:
-    """Remove the checkpoints of a run whose result is safe elsewhere."""
-    key = run_key(recipe, prepared, np.asarray(is_train, bool))
-    for number in range(1, recipe.ensemble + 2):
-        Checkpoint(checkpoints / f"{key}-{number}.npz").remove()
-
-
-def _lessons(recipe: Recipe, prepared: Prepared, is_train: npt.NDArray[np.bool_]) -> Lessons:
+def lessons_of(recipe: Recipe, prepared: Prepared, is_train: npt.NDArray[np.bool_]) -> Lessons:
+    """Return what a run learns from: views of the crops where the mask holds, and garbage."""
     train = prepared.dataset.subset(is_train)
     views = prepared.views.subset(is_train)
     smoothing = np.float32(recipe.label_smoothing)
@@ -169,7 +207,7 @@ def _lessons(recipe: Recipe, prepared: Prepared, is_train: npt.NDArray[np.bool_]
     )
 
 
-def _watched(recipe: Recipe, prepared: Prepared, is_holdout: npt.NDArray[np.bool_]) -> Watched:
+def watched_of(recipe: Recipe, prepared: Prepared, is_holdout: npt.NDArray[np.bool_]) -> Watched:
     """Return the held-out crops, and a view of each in another light.
 
     Plain crops alone are soon learned by heart, and cameras nobody trained on differ from

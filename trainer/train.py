@@ -19,6 +19,7 @@ from edge.classifier import Classifier, open_classifier
 from edge.types import rfc3339, utc_now
 from trainer.backbones import BACKBONES
 from trainer.cautions import cautions_of, cautions_of_seen_cameras
+from trainer.checkpoint import forget_abandoned_runs
 from trainer.dataset import DataError, Dataset
 from trainer.evaluate import cost_of, score, score_part
 from trainer.export import (
@@ -30,8 +31,9 @@ from trainer.export import (
     quantize,
     representative_crops,
 )
-from trainer.fit import Fitted, Prepared, fit, forget_runs, prepare
+from trainer.fit import Fitted, Prepared, ReportEpoch, fit, ignore_epoch, prepare
 from trainer.learning_curve import LearningPoint, learning_curve
+from trainer.logbook import Logbook
 from trainer.metrics import difference, figures
 from trainer.network import pooled_features
 from trainer.network_file import save_network
@@ -43,6 +45,7 @@ from trainer.summary import summarize
 from trainer.training_data import find_weights, read_for_training
 from trainer.trials import try_garbage, try_less_light
 from trainer.words import enumerated
+from trainer.workers import ALONE, Workers
 
 log = logging.getLogger(__name__)
 
@@ -55,28 +58,30 @@ def train_bundle(
     cache: Path,
     has_pictures: bool = True,
     is_pretrained: bool = True,
+    logs: Path | None = None,
+    workers: Workers = ALONE,
 ) -> Report:
     """Train on the crops of all folders and write the bundle; return its report.
 
-    `is_pretrained=False` starts from random weights, without any file: for tests.
+    `is_pretrained=False` starts from random weights, without any file: for tests. Where
+    `logs` is a folder, TensorBoard finds the training there.
 
     Raises:
         ConfigurationError: the data or the weights are not there or not usable.
     """
     started_s = time.monotonic()
     weights_file = find_weights(recipe, weights, cache) if is_pretrained else None
-    dataset = read_for_training(folders, recipe)
-    split = split_dataset(dataset, recipe)
-    for aside in (*dataset.set_aside, *split.set_aside):
-        log.warning("set aside %s: %s", aside.file, aside.reason)
+    dataset, split = _read_and_split(folders, recipe)
     parts = {name: dataset.subset(split.names == name) for name in SPLITS}
-    _require_both_labels(parts, folders)
     log.info("%s\n", summarize(dataset, split))
     prepared = prepare(recipe, dataset, weights_file)
-    is_train = split.names == "train"
     learning = _learning_curve(recipe, prepared, split)
-    checkpoints = cache / "runs"
-    fitted = fit(recipe, prepared, is_train, split.names == "holdout", checkpoints=checkpoints)
+    report_epoch = ignore_epoch
+    if logs is not None:
+        logbook = Logbook(logs / f"{out.name}-{utc_now():%Y%m%d-%H%M%S}")
+        logbook.describe(recipe, parts["train"])
+        report_epoch = logbook.add
+    fitted = _fit(recipe, prepared, split, cache, workers, report_epoch)
     if BACKBONES[recipe.backbone].is_quantizable:
         log.info("quantizing")
         model = quantize(fitted.network, representative_crops(parts["train"], recipe))
@@ -85,8 +90,45 @@ def train_bundle(
     report = _write(
         model, fitted, recipe, dataset, split, parts, learning, out, has_pictures, started_s
     )
-    forget_runs(checkpoints, recipe, prepared, is_train)
+    for checkpoint in fitted.checkpoints:
+        checkpoint.remove()
     return report
+
+
+def learn_along(
+    folders: Sequence[Path], recipe: Recipe, weights: Path | None, cache: Path, workers: Workers
+) -> None:
+    """Take a worker's part in what the first worker's `train_bundle` learns; write nothing.
+
+    Raises:
+        ConfigurationError: the data or the weights are not there or not usable.
+    """
+    weights_file = find_weights(recipe, weights, cache)
+    dataset, split = _read_and_split(folders, recipe)
+    _fit(recipe, prepare(recipe, dataset, weights_file), split, cache, workers)
+
+
+def _read_and_split(folders: Sequence[Path], recipe: Recipe) -> tuple[Dataset, Split]:
+    dataset = read_for_training(folders, recipe)
+    split = split_dataset(dataset, recipe)
+    for aside in (*dataset.set_aside, *split.set_aside):
+        log.warning("set aside %s: %s", aside.file, aside.reason)
+    _require_both_labels({n: dataset.subset(split.names == n) for n in SPLITS}, folders)
+    return dataset, split
+
+
+def _fit(
+    recipe: Recipe,
+    prepared: Prepared,
+    split: Split,
+    cache: Path,
+    workers: Workers,
+    report_epoch: ReportEpoch = ignore_epoch,
+) -> Fitted:
+    checkpoints = cache / "runs"
+    forget_abandoned_runs(checkpoints, time.time())
+    is_train, is_holdout = split.names == "train", split.names == "holdout"
+    return fit(recipe, prepared, is_train, is_holdout, report_epoch, checkpoints, workers)
 
 
 def _require_both_labels(parts: Mapping[str, Dataset], folders: Sequence[Path]) -> None:

@@ -52,7 +52,7 @@ class Views:
 
 def draw_views(recipe: Recipe, cut: Cut, dataset: Dataset, seed: int) -> Views:
     """Return the views of all crops, the same for the same seed."""
-    neighbours = _neighbours(dataset)
+    neighbours = neighbours_of(dataset)
 
     def view(number: int) -> Callable[[int], ImageRGB]:
         def draw(index: int) -> ImageRGB:
@@ -96,7 +96,7 @@ def _drawn_maps(
     return np.concatenate(parts) if parts else np.zeros((0,), np.float16)
 
 
-def _neighbours(dataset: Dataset) -> list[npt.NDArray[np.int64]]:
+def neighbours_of(dataset: Dataset) -> list[npt.NDArray[np.int64]]:
     """Return, for each crop, the crops that may lean into it: occupied ones of its source."""
     of_source = {}
     sources = np.array([s.source for s in dataset.samples])

@@ -1,0 +1,121 @@
+"""Recipes beside each other: the source left out teaches nothing, and figures are kept."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge.types import ConfigurationError
+from tests.trainer.learning import SMALL, drawn_dataset
+from trainer.compare import FoldFigures, compare, folds_of, read_figures, table_of
+from trainer.dataset import Dataset
+from trainer.training_data import with_imagined
+
+pytestmark = pytest.mark.trainer
+
+HEAD = replace(SMALL, name="head", transfer="head only", views=1)
+
+
+def relabelled(dataset: Dataset, chosen: Any) -> Dataset:
+    """Return the dataset with the labels of the chosen crops turned round."""
+    samples = tuple(
+        replace(sample, is_occupied=sample.is_occupied != bool(turn))
+        for sample, turn in zip(dataset.samples, chosen, strict=True)
+    )
+    return replace(dataset, samples=samples)
+
+
+@pytest.mark.slow
+def test_the_source_left_out_is_neither_learned_nor_watched(tmp_path: Path) -> None:
+    dataset = drawn_dataset(24, ("one", "two", "three"))
+    fold = {"two": folds_of(dataset, {})["two"]}
+    (row,) = compare(HEAD, dataset, fold, 1, None, tmp_path / "a.jsonl")
+    turned = relabelled(dataset, fold["two"])
+    (other,) = compare(HEAD, turned, fold, 1, None, tmp_path / "b.jsonl")
+    # The same network, to the last digit of its calibration; only what counts as right differs.
+    assert (row.scale, row.garbage_answered) == (other.scale, other.garbage_answered)
+    assert row.auc is not None
+    assert other.auc is not None
+    assert row.auc == pytest.approx(1 - other.auc)
+    assert row.crops == 16
+    # Labels of what is learned do make another network.
+    taught = relabelled(dataset, folds_of(dataset, {})["one"])
+    (third,) = compare(HEAD, taught, fold, 1, None, tmp_path / "c.jsonl")
+    assert third.scale != row.scale
+
+
+@pytest.mark.slow
+def test_what_the_file_holds_is_not_measured_again(tmp_path: Path) -> None:
+    dataset = drawn_dataset()
+    folds = folds_of(dataset, {})
+    rows = compare(HEAD, dataset, folds, 1, None, tmp_path / "figures.jsonl")
+    assert [(row.recipe, row.seed, row.fold) for row in rows] == [
+        ("head", 1, "one"),
+        ("head", 1, "two"),
+    ]
+    assert read_figures(tmp_path / "figures.jsonl") == rows
+    # There is no such network: measuring anything would fail.
+    unmeasurable = replace(HEAD, backbone="none")
+    assert compare(unmeasurable, dataset, folds, 1, None, tmp_path / "figures.jsonl") == rows
+    with pytest.raises(KeyError):
+        compare(unmeasurable, dataset, folds, 2, None, tmp_path / "figures.jsonl")
+
+
+def test_a_source_is_a_fold_and_what_is_drawn_is_none() -> None:
+    dataset = with_imagined(drawn_dataset(), 4)
+    folds = folds_of(dataset, {})
+    assert list(folds) == ["one", "two"]
+    of_one = [sample.source == "one" for sample in dataset.samples]
+    assert folds["one"].tolist() == of_one
+
+
+def test_cameras_named_together_are_a_fold_of_their_own() -> None:
+    dataset = drawn_dataset()
+    folds = folds_of(dataset, {"far": ["one/camera1", "two/camera1"]})
+    assert list(folds) == ["far", "one", "two"]
+    of_far = {s.camera for s, far in zip(dataset.samples, folds["far"], strict=True) if far}
+    assert of_far == {"camera1"}
+    assert sum(fold.sum() for fold in folds.values()) == len(dataset.samples)
+
+
+def only_empty_in_two(dataset: Dataset) -> Dataset:
+    keep = np.array([s.source == "one" or not s.is_occupied for s in dataset.samples])
+    return dataset.subset(keep)
+
+
+@pytest.mark.parametrize(
+    ("change", "together", "message"),
+    [
+        (
+            lambda dataset: dataset,
+            {"far": ["one/attic"]},
+            "--together: no crop is of one/attic; there are one/camera0, one/camera1, two/camera0",
+        ),
+        (
+            lambda dataset: dataset.subset(np.array([s.source == "one" for s in dataset.samples])),
+            {},
+            "comparing needs crops of two sources at least: one to learn from, one to be scored on",
+        ),
+        (only_empty_in_two, {}, "two: all its crops have one label; give it a fold with both"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(
+    change: Callable[[Dataset], Dataset], together: dict[str, list[str]], message: str
+) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        folds_of(change(drawn_dataset()), together)
+    assert message in str(raised.value)
+
+
+def test_the_table_has_means_over_seeds_and_folds() -> None:
+    def row(seed: int, fold: str, auc: float | None) -> FoldFigures:
+        return FoldFigures("tiny", seed, fold, 10, auc, 0.8, 0.9, None, 0.7, 20, 1.0)
+
+    rows = [row(1, "a", 0.9), row(2, "a", 0.8), row(1, "b", 0.7), row(2, "b", None)]
+    _, _, of_a, of_b, mean = table_of(rows).splitlines()
+    assert of_a == "| tiny | a | 10 | 0.850 (0.800-0.900) | 0.800 | 0.900 | nan | 0.700 | 1.0% |"
+    assert of_b.startswith("| tiny | b | 10 | 0.700 (")
+    assert mean.startswith("| **tiny** | **mean** |  | 0.800 (0.800-0.800) |")
