@@ -99,7 +99,7 @@ def _learning(report: Report) -> list[Block]:
             ("of the training groups", "crops", "balanced accuracy", "worst and best draw"),
             [
                 (
-                    f"{point.share:.3g}\n{counted(point.groups, 'group')}",
+                    f"{percent(point.share)}\n{counted(point.groups, 'group')}",
                     f"{point.crops:,}",
                     percent(point.balanced_accuracy),
                     f"{percent(point.low)} to {percent(point.high)}",
