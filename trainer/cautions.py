@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from trainer.dataset import Sample
 from trainer.splits import FILE_NAMES, Split, day_of
+from trainer.training_data import DRAWN_SOURCES
 
 _FEW_CROPS = 100  # of one label
 _LOPSIDED = 0.8  # share of one label
@@ -15,12 +16,18 @@ _FEWEST_SLOTS = 4  # fewer tell nothing about it
 
 
 def cautions_of(samples: Sequence[Sample], split: Split) -> Iterator[str]:
-    """Yield what makes figures too good, or a model worse than it could be; gravest first."""
+    """Yield what makes figures too good, or a model worse than it could be; gravest first.
+
+    Drawn crops are left out of it: they are for learning, and would hide what the others lack.
+    """
+    names = zip(samples, split.names, strict=True)
+    tested = {sample.source for sample, name in names if name == "test"}
+    samples = [s for s in samples if s.source not in DRAWN_SOURCES] or samples
     of_source: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         of_source[sample.source].append(sample)
     unit_of_source = split.grouping.unit_of_source
-    guessed = sorted(source for source, unit in unit_of_source.items() if unit == FILE_NAMES)
+    guessed = sorted(source for source in of_source if unit_of_source[source] == FILE_NAMES)
     if guessed:
         yield (
             f"{', '.join(guessed)}: nothing says which crops belong to one camera, slot or day, "
@@ -39,7 +46,12 @@ def cautions_of(samples: Sequence[Sample], split: Split) -> Iterator[str]:
                 "light and weather."
             )
     yield from _of_numbers(samples)
-    yield from _of_split(samples, split)
+    untested = sorted(of_source.keys() - tested)
+    if untested:
+        yield (
+            f"No crop of {', '.join(untested)} is in the test (too few cameras, days or slots to "
+            "spare one, or the recipe keeps it whole): its figures do not cover that."
+        )
 
 
 def _of_labels(source: str, samples: Sequence[Sample]) -> Iterator[str]:
@@ -83,17 +95,6 @@ def _of_numbers(samples: Sequence[Sample]) -> Iterator[str]:
                 f"{count / len(samples):.0%} of the crops are {label}. Both labels count alike "
                 "in training; the plain accuracy does not say much, the balanced one does."
             )
-
-
-def _of_split(samples: Sequence[Sample], split: Split) -> Iterator[str]:
-    untested = {s.source for s in samples} - {
-        s.source for s, name in zip(samples, split.names, strict=True) if name == "test"
-    }
-    if untested:
-        yield (
-            f"No crop of {', '.join(sorted(untested))} is in the test (too few cameras, days or "
-            "slots to spare one, or the recipe keeps it whole): its figures do not cover that."
-        )
 
 
 def cautions_of_seen_cameras(learned: Sequence[Sample], tested: Sequence[Sample]) -> Iterator[str]:

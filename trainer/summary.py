@@ -11,26 +11,27 @@ from typing import NamedTuple
 import numpy as np
 
 from trainer.cautions import cautions_of
-from trainer.dataset import Dataset, Sample
+from trainer.dataset import Crops, Dataset, Sample
 from trainer.duplicates import distinct_count
 from trainer.pictures import header_size_wh
 from trainer.splits import SPLITS, Split, day_of
 from trainer.tables import COLUMNS, text_table
 
 _MOST_ROWS = 40
+_MOST_CAMERAS = 12  # of a source, each with a line of its own
 
 
 class CameraRow(NamedTuple):
-    """The crops of one camera."""
+    """The crops of one camera, or of one source that has many."""
 
     source: str
-    camera: str
+    camera: str  # or how many there are
     empty_count: int
     occupied_count: int
     slot_count: int  # 0 where nothing says
     day_count: int  # 0 where nothing says
     distinct: int  # not counting those that nearly equal another
-    sides_px: tuple[int, int, int]  # the crops' shorter sides: smallest, median, largest
+    sides_px: tuple[int, int, int] | None  # shorter sides: smallest, median, largest; of files
 
 
 class SplitRow(NamedTuple):
@@ -85,32 +86,39 @@ def summarize(dataset: Dataset, split: Split) -> Summary:
 
 
 def _camera_rows(dataset: Dataset) -> list[CameraRow]:
-    of_camera: dict[tuple[str, str], list[int]] = defaultdict(list)
+    cameras: dict[str, set[str]] = defaultdict(set)
+    for sample in dataset.samples:
+        cameras[sample.source].add(sample.camera)
+    of_row: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, sample in enumerate(dataset.samples):
-        of_camera[sample.source, sample.camera].append(index)
-    rows = []
-    for (source, camera), indexes in sorted(of_camera.items()):
-        samples = [dataset.samples[index] for index in indexes]
-        occupied_count = sum(sample.is_occupied for sample in samples)
-        rows.append(
-            CameraRow(
-                source,
-                camera,
-                len(samples) - occupied_count,
-                occupied_count,
-                len({s.slot for s in samples} - {""}),
-                len({day_of(s.time) for s in samples} - {""}),
-                distinct_count(dataset.crops_rgb[indexes]),
-                _sides_px(samples),
-            )
-        )
-    return rows
+        count = len(cameras[sample.source])
+        shown = sample.camera if count <= _MOST_CAMERAS else f"{count} cameras"
+        of_row[sample.source, shown].append(index)
+    return [
+        _camera_row(*row, [dataset.samples[index] for index in indexes], dataset.crops_rgb[indexes])
+        for row, indexes in sorted(of_row.items())
+    ]
 
 
-def _sides_px(samples: Sequence[Sample]) -> tuple[int, int, int]:
+def _camera_row(source: str, camera: str, samples: Sequence[Sample], crops_rgb: Crops) -> CameraRow:
+    occupied_count = sum(sample.is_occupied for sample in samples)
+    return CameraRow(
+        source,
+        camera,
+        len(samples) - occupied_count,
+        occupied_count,
+        len({(s.camera, s.slot) for s in samples if s.slot}),
+        len({day_of(s.time) for s in samples} - {""}),
+        distinct_count(crops_rgb),
+        _sides_px(samples),
+    )
+
+
+def _sides_px(samples: Sequence[Sample]) -> tuple[int, int, int] | None:
     sizes = (header_size_wh(sample.file) for sample in samples)
+    # Drawn crops have no file.
     sides = [min(size) for size in sizes if not isinstance(size, str)]
-    return min(sides), int(np.median(sides)), max(sides)
+    return (min(sides), int(np.median(sides)), max(sides)) if sides else None
 
 
 def _split_rows(samples: Sequence[Sample], split: Split) -> list[SplitRow]:
@@ -141,7 +149,7 @@ def _camera_table(rows: Sequence[CameraRow]) -> list[str]:
             str(row.slot_count or "-"),
             str(row.day_count or "-"),
             str(row.distinct),
-            "{}/{}/{}".format(*row.sides_px),
+            "{}/{}/{}".format(*row.sides_px) if row.sides_px else "-",
         )
         for row in rows[:_MOST_ROWS]
     ]

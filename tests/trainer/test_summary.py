@@ -15,6 +15,7 @@ from trainer.recipes import RECIPES
 from trainer.splits import Split, group_samples, split_dataset, split_groups
 from trainer.summary import summarize
 from trainer.tables import text_table
+from trainer.training_data import with_imagined
 
 pytestmark = pytest.mark.trainer
 
@@ -165,6 +166,27 @@ def test_the_split_is_that_of_the_training(
     assert (row.source, row.unit, row.group_count) == ("drawn", "camera", 4)
     assert row.counts == tuple((split.names == n).sum() for n in ("train", "holdout", "test"))
     assert sum(row.counts) == 32
+
+
+def test_drawn_crops_are_counted_but_hide_nothing_that_the_others_lack(
+    tmp_path: Path, drawn_folders: Callable[..., None]
+) -> None:
+    drawn_folders(tmp_path)
+    for file in tmp_path.rglob("*cam[123]__*"):
+        file.unlink()
+    dataset = with_imagined(read_dataset([tmp_path], 32), 40)
+    summary = summarize(dataset, split_dataset(dataset, Recipe("r", whole_sources=("imagined",))))
+    drawn, imagined = summary.cameras
+    assert (drawn.camera, drawn.sides_px) == ("cam0", (40, 40, 40))
+    assert (imagined.camera, imagined.empty_count, imagined.occupied_count) == (
+        "20 cameras",
+        20,
+        20,
+    )
+    assert imagined.sides_px is None
+    assert "One camera only: the figures say nothing about other cameras." in summary.cautions
+    assert "Only 4 crops are EMPTY: the figures are rough, and more would help." in summary.cautions
+    assert not any("imagined" in caution for caution in summary.cautions)
 
 
 @pytest.mark.skipif(not POOL.is_dir(), reason="the real crops in ../shared/data are not there")
