@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 
 _C = 0.01  # inverse strength of the regularisation, as in scikit-learn
 _MOST_STEPS = 200
-_GARBAGE_BELOW = 0.998  # share of garbage that the bound keeps at 0.5 exactly
+_GARBAGE_BELOW = 0.9995  # share of garbage that the bound keeps at 0.5 exactly
 
 
 @dataclass(frozen=True, eq=False)
