@@ -86,15 +86,16 @@ def _build_efficientnet_b0(input_size_px: int) -> Any:
     crop = _crop_input(input_size_px)
     network = keras.applications.EfficientNetB0(input_tensor=crop, include_top=False, weights=None)
 
-    def with_known_scale(layer: Any) -> Any:
-        """Return the layer's copy; one Rescaling in place of two layers that scale.
+    def without_surprises(layer: Any) -> Any:
+        """Return the layer's copy; one Rescaling in place of two that scale; no stochastic depth.
 
         Keras keeps the scale among the weights and stores the deviation where the variance
         belongs; made up for by a third layer that exists only with `weights="imagenet"`
-        (https://github.com/tensorflow/tensorflow/issues/49930).
+        (https://github.com/tensorflow/tensorflow/issues/49930). What stochastic depth leaves
+        out could not be drawn again when an interrupted run is taken up.
         """
-        if isinstance(layer, keras.layers.Normalization):
-            return keras.layers.Identity(name="scaled")
+        if isinstance(layer, keras.layers.Normalization | keras.layers.Dropout):
+            return keras.layers.Identity(name=layer.name)
         if isinstance(layer, keras.layers.Rescaling):
             return keras.layers.Rescaling(
                 [1 / (255 * deviation) for deviation in _DEVIATION_RGB],
@@ -104,7 +105,7 @@ def _build_efficientnet_b0(input_size_px: int) -> Any:
         return layer.__class__.from_config(layer.get_config())
 
     whole = keras.Model(crop, network.output)
-    return keras.models.clone_model(whole, clone_function=with_known_scale)
+    return keras.models.clone_model(whole, clone_function=without_surprises)
 
 
 def _load_efficientnet_b0(model: Any, file: Path) -> None:
