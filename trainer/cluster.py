@@ -12,7 +12,13 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from edge.types import SlotwatchError
+
 CLUSTER_VARIABLE = "TF_CONFIG"
+
+
+class WorkerLost(SlotwatchError):
+    """A worker ended before its work was done; the message says what it said last."""
 
 
 def enter_cluster(addresses: Sequence[str], index: int) -> None:

@@ -14,16 +14,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from edge.types import ConfigurationError, SlotwatchError
-from trainer.cluster import enter_cluster, free_addresses
+from edge.types import ConfigurationError
+from trainer.cluster import WorkerLost, enter_cluster, free_addresses
 from trainer.exit_status import EXIT_CONFIGURATION
 
 _GRACE_S = 2.0
 _SHOWN_LINES = 5
-
-
-class WorkerLost(SlotwatchError):
-    """A worker ended before its work was done; the message says what it said last."""
 
 
 def run_as_workers(count: int, work: Callable[..., None], *arguments: Any) -> None:

@@ -128,7 +128,8 @@ def _fit(
     checkpoints = cache / "runs"
     forget_abandoned_runs(checkpoints, time.time())
     is_train, is_holdout = split.names == "train", split.names == "holdout"
-    return fit(recipe, prepared, is_train, is_holdout, report_epoch, checkpoints, workers)
+    with workers.losses_named():
+        return fit(recipe, prepared, is_train, is_holdout, report_epoch, checkpoints, workers)
 
 
 def _require_both_labels(parts: Mapping[str, Dataset], folders: Sequence[Path]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from edge.types import ConfigurationError
-from trainer.cluster import CLUSTER_VARIABLE
+from trainer.cluster import CLUSTER_VARIABLE, WorkerLost
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,23 @@ class Workers:
             return self.run(lambda: total(tf.identity(own)))
 
         return tuple(float(each) for each in gathered(tf.constant(own)))
+
+    @contextmanager
+    def losses_named(self) -> Iterator[None]:
+        """Turn what TensorFlow says when others can no longer be reached into words for people.
+
+        Raises:
+            WorkerLost: in place of TensorFlow's error.
+        """
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if self.count == 1:
+                raise
+            raise WorkerLost(
+                f"learning together failed: {error.message.partition(chr(10))[0]}; see what the "
+                "other workers say, and start all of them again: they go on after the last epoch"
+            ) from error
 
 
 def total(values: Any) -> Any:
