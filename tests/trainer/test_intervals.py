@@ -52,6 +52,14 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     assert 87 <= held <= 100
 
 
+def test_groups_that_agree_give_a_narrow_interval() -> None:
+    # 20 groups of 20 crops, 15 to 17 of them right: as single observations, 56 to 92 %.
+    is_right = np.concatenate([np.arange(20) < 15 + number % 3 for number in range(20)])
+    _, found = interval(share_right(is_right), np.repeat(np.arange(20), 20).astype(str).tolist())
+    assert found is not None
+    assert 0.77 < found.low < 0.79 < 0.80 < found.high < 0.82
+
+
 def test_without_an_error_the_interval_still_has_a_width() -> None:
     # Wilson's interval for 20 of 20.
     value, found = interval(share_right(np.ones(200, bool)), [str(i % 20) for i in range(200)])

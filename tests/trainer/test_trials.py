@@ -26,8 +26,9 @@ def test_each_kind_of_garbage_is_tried_with_its_worst_probability() -> None:
 
 
 def test_what_reads_unknown_is_counted() -> None:
-    undecided = try_garbage(lambda crops: np.full(len(crops), 0.55), CROPS, 0.4, 0.6, count=22)
+    undecided = try_garbage(lambda _: np.array([0.55, 0.42]), CROPS, 0.4, 0.6, count=22)
     assert all(trial.unknown_count == trial.count == 2 for trial in undecided)
+    assert {trial.worst_probability for trial in undecided} == {0.42}
 
 
 def test_less_light_divides_every_value_by_three() -> None:
