@@ -285,8 +285,8 @@ def test_boxes_that_are_no_region_are_skipped_with_the_reason(
     assert regions_of(picture, SIZE_WH) == ([], [f"a.xml: object 1: free: the box {reason}"])
 
 
-def test_a_box_drawn_a_little_over_the_edge_is_cut_off() -> None:
-    outline = upright_outline(-3, 400, 97, 484.4)
+def test_a_box_drawn_a_little_over_the_edge_is_cut_off_on_whole_pixels() -> None:
+    outline = upright_outline(-3.2, 399.7, 97.4, 484.4)
     (region,), _ = regions_of(AnnotatedPicture(Path("a"), (Box("", outline, ""),)), SIZE_WH)
     assert region.polygon_px.tolist() == [[0, 400], [97, 400], [97, 480], [0, 480]]
 
