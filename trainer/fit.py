@@ -208,19 +208,12 @@ def lessons_of(recipe: Recipe, prepared: Prepared, is_train: npt.NDArray[np.bool
 
 
 def watched_of(recipe: Recipe, prepared: Prepared, is_holdout: npt.NDArray[np.bool_]) -> Watched:
-    """Return the held-out crops, and a view of each in another light.
-
-    Plain crops alone are soon learned by heart, and cameras nobody trained on differ from
-    these at least as much as another light.
-    """
+    """Return the held-out crops as they were read, never a view of them."""
     holdout = prepared.dataset.subset(is_holdout)
-    views = prepared.views.subset(is_holdout)
-    seen = (views.plain, *views.augmented[:1])
-    weights = balanced_weights(holdout.samples, recipe.source_weights)
     return Watched(
-        np.concatenate(seen),
-        np.tile(holdout.labels, len(seen)),
-        np.tile(weights, len(seen)) / len(seen),
+        prepared.views.plain[is_holdout],
+        holdout.labels,
+        balanced_weights(holdout.samples, recipe.source_weights),
     )
 
 

@@ -13,10 +13,10 @@ RECIPE = replace(
     shipped.RECIPE,
     name="small_cnn",
     backbone="small_cnn",
-    input_size_px=128,
+    input_size_px=64,
     transfer="from scratch",
     learns_after=None,
-    epochs=30,
+    epochs=20,
     learning_rate=1e-3,
     patience=6,
 )
