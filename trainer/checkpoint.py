@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,7 +60,8 @@ class Checkpoint:
         if not self.file.is_file():
             return None
         try:
-            with np.load(self.file) as saved:
+            # numpy leaves a file it opened itself open when it is no zip file.
+            with self.file.open("rb") as handle, np.load(handle, allow_pickle=False) as saved:
                 facts = json.loads(str(saved["facts"]))
                 progress = Progress(
                     tuple((train, holdout) for train, holdout in facts["losses"]),
@@ -68,7 +70,10 @@ class Checkpoint:
                     tuple(saved[f"best{i}"] for i in range(facts["best_count"])),
                     tuple(saved[f"state{i}"] for i in range(facts["state_count"])),
                 )
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (
+            *(OSError, ValueError, KeyError, TypeError, EOFError),
+            *(zipfile.BadZipFile, zlib.error),  # it is a zip file of arrays
+        ) as error:
             log.warning("%s: cannot be read (%s); starting anew", self.file, error)
             return None
         return progress

@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> str:
         )
     if arguments.workers > 1 and not is_in_cluster():
         run_as_workers(arguments.workers, _work, arguments)
-        return str(arguments.out)
+        return f"learned by {arguments.workers} workers together"
     if arguments.cluster is not None:
         _enter(arguments.cluster, arguments.worker_index)
     with tensorflow_quietly():
