@@ -76,6 +76,8 @@ def prepare(
     Without `weights_file` the backbone starts from random weights.
     """
     tf.get_logger().setLevel(logging.ERROR)  # Each run is traced anew, and it would warn of that.
+    # Layers without a name of their own are counted, and their names end up in the bundle.
+    keras.backend.clear_session()
     keras.utils.set_random_seed(recipe.seed if seed is None else seed)
     cv2.setNumThreads(1)  # Views are drawn in threads of their own.
     backbone = BACKBONES[recipe.backbone].build(recipe.input_size_px)
