@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 
 from edge.bundle import FORMAT, GOLDEN_FILE, LABELS, MODEL_FILE, Golden
@@ -81,20 +82,20 @@ def quantize(network: Network, representative_rgb: Crops) -> bytes:
         # The statistics come from the representative crops; the check does not know of them.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
         warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated")
-        # The converter alone cannot leave operations out; its debugger can.
-        debugger = tf.lite.experimental.QuantizationDebugger(
-            converter=converter, debug_dataset=representative
-        )
-        debugger.options = tf.lite.experimental.QuantizationDebugOptions(
+        # The converter itself cannot leave operations out of the second of its two steps. Its
+        # public debugger can, and quantizes three times to do so.
+        converter._experimental_calibrate_only = True
+        calibrated = converter.convert()
+        model = mlir_quantize(
+            calibrated,
             # By name, because a backbone may pool and squash too (squeeze-and-excite, swish).
             denylisted_nodes=[
                 output["tensor"]
-                for name, output in describe_outputs(debugger.calibrated_model).items()
+                for name, output in describe_outputs(calibrated).items()
                 if name != "attention"
             ],
             denylisted_ops=_HEAD_OPERATIONS,
         )
-        model = debugger.get_nondebug_quantized_model()
         return bytes(modify_model_io_type(model, tf.uint8, tf.float32))
 
 
