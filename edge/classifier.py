@@ -171,9 +171,12 @@ class Classifier:
 
     def predict(self, crop_rgb: ImageRGB) -> Prediction:
         """Return every output for a uint8 (size, size, 3) crop; missing outputs are empty."""
-        return Prediction(
-            self.probability(crop_rgb), self._read("attention"), self._read("embedding")
-        )
+        probability = self.probability(crop_rgb)
+        attention = self._read("attention")
+        if attention.ndim == 3:
+            # Not a plain squeeze: a map of one place is still a map.
+            attention = attention[:, :, 0]
+        return Prediction(probability, attention, self._read("embedding"))
 
     def _read(self, name: str) -> npt.NDArray[np.float32]:
         """Return an output of the newest inference, in real units, without the batch axis."""
@@ -182,7 +185,7 @@ class Classifier:
             return np.zeros(0, np.float32)
         raw = self._interpreter.get_tensor(output.index)[0].astype(np.float32)
         value = (raw - np.float32(output.zero_point)) * np.float32(output.scale)
-        return np.asarray(np.squeeze(value), dtype=np.float32)
+        return np.asarray(value, dtype=np.float32)
 
     def self_test(self, budget_s: float = BUDGET_S) -> float:
         """Replay the golden crops; return the median time of one inference in seconds.
