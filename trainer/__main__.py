@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "recipes beside each other on sources that training never saw",
     "evaluate": "figures and plots of a bundle on labelled crops",
     "explain": "pictures of why a bundle answered so, misclassified crops first",
+    "export": "a bundle's float network -> ONNX, for other runtimes than the device's",
     "mine": "a pool of unlabelled crops -> the few that are worth a label",
     "contact-sheet": "labelled crops -> a picture of what the network sees in training",
 }
