@@ -94,7 +94,9 @@ def _build_efficientnet_b0(input_size_px: int) -> Any:
         (https://github.com/tensorflow/tensorflow/issues/49930). What stochastic depth leaves
         out could not be drawn again when an interrupted run is taken up.
         """
-        if isinstance(layer, keras.layers.Normalization | keras.layers.Dropout):
+        if isinstance(layer, keras.layers.Dropout):
+            return keras.layers.Dropout(0.0, name=layer.name)
+        if isinstance(layer, keras.layers.Normalization):
             return keras.layers.Identity(name=layer.name)
         if isinstance(layer, keras.layers.Rescaling):
             return keras.layers.Rescaling(
