@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from edge.bundle import FORMAT, GOLDEN_FILE, LABELS, MODEL_FILE, Golden
 from edge.classifier import load_runtime
@@ -70,8 +71,7 @@ def quantize(network: Network, representative_rgb: Crops) -> bytes:
         for crop_rgb in representative_rgb:
             yield [crop_rgb[None].astype(np.float32)]
 
-    crop, outputs = _for_one_crop(network, "float32")
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(crop, outputs))
+    converter = _converter_of(network, "float32")
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative
     converter.target_spec.supported_ops = [
@@ -101,18 +101,22 @@ def quantize(network: Network, representative_rgb: Crops) -> bytes:
 
 def keep_floats(network: Network) -> bytes:
     """Return the TFLite file of a network that integers would spoil; its input is uint8 too."""
-    crop, outputs = _for_one_crop(network, "uint8")
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(crop, outputs))
+    converter = _converter_of(network, "uint8")
     with native_output_silenced():
         return bytes(converter.convert())
 
 
-def _for_one_crop(network: Network, kind: str) -> tuple[Any, Any]:
-    """Return the input, one crop of this type, and the outputs of the network to export."""
+def _converter_of(network: Network, kind: str) -> Any:
+    """Return a converter of the network to export, whose input is one crop of this type."""
     _, *shape = network.backbone.input.shape
     # With a batch of any length, reshaping would be worked out on the device for every crop.
     crop = keras.Input(batch_shape=(1, *shape), dtype=kind, name="crop_rgb")
-    return crop, export_model(network)(keras.ops.cast(crop, "float32"))
+    model = keras.Model(crop, export_model(network)(keras.ops.cast(crop, "float32")))
+    traced = tf.function(model).get_concrete_function(tf.TensorSpec(crop.shape, kind, "crop_rgb"))
+    # Not `from_keras_model`, which saves the model and reads it again: three times as long.
+    return tf.lite.TFLiteConverter.from_concrete_functions(
+        [convert_variables_to_constants_v2(traced)]
+    )
 
 
 def representative_crops(train: Dataset, recipe: Recipe) -> Crops:
