@@ -76,7 +76,9 @@ def _build_mobilenet_v3_small(input_size_px: int) -> Any:
 def _load_mobilenet_v3_small(model: Any, file: Path) -> None:
     import keras
 
-    whole = keras.applications.MobileNetV3Small((224, 224, 3), include_top=False, weights=None)
+    whole = keras.applications.MobileNetV3Small(
+        input_shape=(224, 224, 3), include_top=False, weights=None
+    )
     _copy_weights(whole, file, model)
 
 
@@ -113,7 +115,9 @@ def _build_efficientnet_b0(input_size_px: int) -> Any:
 def _load_efficientnet_b0(model: Any, file: Path) -> None:
     import keras
 
-    whole = keras.applications.EfficientNetB0((224, 224, 3), include_top=False, weights=None)
+    whole = keras.applications.EfficientNetB0(
+        input_shape=(224, 224, 3), include_top=False, weights=None
+    )
     _copy_weights(whole, file, model)
 
 
