@@ -16,6 +16,8 @@ from sklearn.linear_model import LogisticRegression
 
 Floats = npt.NDArray[np.float32]
 
+# What garbage keeps of its logit: it reads 0.45 to 0.55, and still says which way it leans.
+FLOOR = 0.2
 _C = 0.01  # inverse strength of the regularisation, as in scikit-learn
 _MOST_STEPS = 200
 _GARBAGE_BELOW = 0.9995  # share of garbage that the bound keeps at 0.5 exactly
@@ -23,14 +25,14 @@ _GARBAGE_BELOW = 0.9995  # share of garbage that the bound keeps at 0.5 exactly
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """`relu(features @ kernel + bias)` is the largest logit, of either label, that is left."""
+    """`max(features @ kernel + bias, FLOOR)` is the largest logit of either label that is left."""
 
     kernel: Floats  # (features,)
     bias: float
 
     def clip(self, logits: Floats, features: Floats) -> Floats:
         """Return the logits, shape (count,), no further from 0 than the bound allows."""
-        limit = np.maximum(features @ self.kernel + np.float32(self.bias), 0)
+        limit = np.maximum(features @ self.kernel + np.float32(self.bias), FLOOR)
         return np.clip(logits, -limit, limit)
 
 

@@ -18,6 +18,7 @@ from edge.bundle import FORMAT, GOLDEN_FILE, LABELS, MODEL_FILE, Golden
 from edge.classifier import load_runtime
 from edge.preprocess import PREPROCESS_VERSION
 from trainer.augment import augment
+from trainer.bound import FLOOR
 from trainer.dataset import Crops, Dataset
 from trainer.drawn import drawn_crop
 from trainer.garbage import GARBAGE
@@ -46,8 +47,8 @@ def export_model(network: Network) -> Any:
     logit = dense(embedding)
     bound = network.bound
     if bound is not None:
-        limit_of = keras.layers.Dense(1, activation="relu", name="bound")
-        limit = limit_of(embedding)
+        limit_of = keras.layers.Dense(1, name="bound")
+        limit = keras.ops.maximum(limit_of(embedding), FLOOR)
         limit_of.set_weights([bound.kernel[:, None], np.array([bound.bias], np.float32)])
         logit = keras.ops.maximum(keras.ops.minimum(logit, limit), -limit)
     probability = keras.layers.Activation("sigmoid", name="probability")(logit)

@@ -27,6 +27,7 @@ from trainer.workers import ALONE, Workers, total
 log = logging.getLogger(__name__)
 
 _CLIP_NORM = 1.0
+_SLOT_WEIGHT = 0.5  # of telling slots from garbage, beside telling their labels
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,6 @@ class Lessons:
     views: Views
     plain_targets: Floats  # (crops,), probability of OCCUPIED
     augmented_targets: tuple[Floats, ...]  # of each view
-    garbage_targets: Floats
     chances: npt.NDArray[np.float64]  # (crops,), summing to 1
 
 
@@ -82,14 +82,14 @@ def fine_tune(
     after those that a checkpoint remembers. The backbone's own weights change. Several
     workers come to the same network as one; of them, the first writes the checkpoint.
     """
-    model, dense = _model(recipe, network, cut, workers)
+    model, dense, slot = _model(recipe, network, cut, workers)
     variables = model.trainable_variables
     steps = max(1, recipe.crops_per_epoch // recipe.batch_size)
     schedule = _WarmUpCosine(recipe, steps * recipe.epochs)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay)
     optimizer.build(variables)
     averages = [tf.Variable(variable.value, trainable=False) for variable in variables]
-    learn = _learning_step(recipe, model, dense, optimizer, averages, seed, workers)
+    learn = _learning_step(recipe, model, dense, slot, optimizer, averages, seed, workers)
 
     def head() -> tuple[Floats, float]:
         kernel, bias = dense.get_weights()
@@ -154,8 +154,12 @@ def _found(checkpoint: Checkpoint | None, workers: Workers) -> Progress | None:
     return found
 
 
-def _model(recipe: Recipe, network: Network, cut: Cut, workers: Workers) -> tuple[Any, Any]:
-    """Return the part that learns, map -> logit, and its last layer with the head's weights."""
+def _model(recipe: Recipe, network: Network, cut: Cut, workers: Workers) -> tuple[Any, Any, Any]:
+    """Return the part that learns, its layer for the answer and its layer for "this is a slot".
+
+    The second keeps slots and garbage apart in the features; `trainer.bound` fits the one that
+    ships when the features are done.
+    """
     for layer in cut.above.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = recipe.transfer == "from scratch"
@@ -164,29 +168,35 @@ def _model(recipe: Recipe, network: Network, cut: Cut, workers: Workers) -> tupl
         else:
             layer.trainable = True
     dense = keras.layers.Dense(1, name="head")
+    slot = keras.layers.Dense(1, kernel_initializer="zeros", name="slot")
     pooled = cut.above.output
-    model = keras.Model(cut.above.input, [dense(pooled), pooled])
+    model = keras.Model(cut.above.input, [dense(pooled), slot(pooled), pooled])
     dense.set_weights([network.kernel[:, None], np.array([network.bias], np.float32)])
-    return model, dense
+    return model, dense, slot
 
 
 def _learning_step(
     recipe: Recipe,
     model: Any,
     dense: Any,
+    slot: Any,
     optimizer: Any,
     averages: Sequence[Any],
     seed: int,
     workers: Workers,
 ) -> Any:
-    """Return what learns from one batch: (inputs, targets, decay, step) -> loss."""
+    """Return what learns from one batch: (inputs, targets (count, 2), decay, step) -> loss."""
     variables = model.trainable_variables
 
     def gradients_of(inputs: tf.Tensor, targets: tf.Tensor, kept: tf.Tensor) -> Any:
         with tf.GradientTape() as tape:
-            _, pooled = model(inputs, training=True)
-            logits = dense(pooled * kept)[:, 0]
-            losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
+            *_, pooled = model(inputs, training=True)
+            answer, is_slot = targets[:, 0], targets[:, 1]
+            answered, seen_as_slot = dense(pooled * kept)[:, 0], slot(pooled * kept)[:, 0]
+            loss_of = tf.nn.sigmoid_cross_entropy_with_logits
+            # What is no slot has no answer; what it has is being none.
+            losses = is_slot * loss_of(labels=answer, logits=answered)
+            losses += _SLOT_WEIGHT * loss_of(labels=is_slot, logits=seen_as_slot)
             # Not their mean: parts of a batch that do not come out even have more and less.
             loss = tf.reduce_sum(losses) / recipe.batch_size
         loss, *gradients = total([loss, *tape.gradient(loss, variables)])
@@ -210,7 +220,10 @@ def _learning_step(
 
 
 def _batches(recipe: Recipe, lessons: Lessons, seed: int, epoch: int, steps: int) -> Any:
-    """Yield batches of inputs with their targets, the same for the same seed and epoch."""
+    """Yield batches of inputs with their targets, the same for the same seed and epoch.
+
+    Targets (batch, 2): the probability of OCCUPIED, and 1 for a slot or 0 for garbage.
+    """
     random = np.random.default_rng([seed, epoch])
     views, garbage_count = lessons.views, len(lessons.views.garbage)
     for _ in range(steps):
@@ -219,14 +232,14 @@ def _batches(recipe: Recipe, lessons: Lessons, seed: int, epoch: int, steps: int
             if garbage_count and random.random() < recipe.garbage_share:
                 which = int(random.integers(garbage_count))
                 inputs.append(views.garbage[which])
-                targets.append(lessons.garbage_targets[which])
+                targets.append((0.5, 0.0))
             elif not views.augmented or random.random() < recipe.plain_share:
                 inputs.append(views.plain[index])
-                targets.append(lessons.plain_targets[index])
+                targets.append((lessons.plain_targets[index], 1.0))
             else:
                 number = int(random.integers(len(views.augmented)))
                 inputs.append(views.augmented[number][index])
-                targets.append(lessons.augmented_targets[number][index])
+                targets.append((lessons.augmented_targets[number][index], 1.0))
         yield np.stack(inputs), np.array(targets, np.float32)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -28,6 +29,10 @@ from trainer.views import Views, draw_views
 from trainer.workers import ALONE, Workers
 
 log = logging.getLogger(__name__)
+
+# So many of each are enough to part slots from garbage by a plane.
+_BOUND_SLOTS = 10_000
+_BOUND_GARBAGE = 5_000
 
 ReportEpoch = Callable[[EpochLog], None]
 
@@ -66,6 +71,17 @@ class Prepared:
     cut: Cut
     views: Views  # of every crop of `dataset`
     dataset: Dataset
+
+    @cached_property
+    def first_features(self) -> tuple[Floats, Floats]:
+        """Features of the crops, and of the garbage, that the backbone makes as it came.
+
+        To be asked for before anything has learned; kept for all runs.
+        """
+        return (
+            pooled_features(self.cut, self.views.plain),
+            pooled_features(self.cut, self.views.garbage),
+        )
 
 
 def prepare(
@@ -162,21 +178,26 @@ def fit(
         watched.weights,
     )
     log.info("calibration: scale %.3f", calibration.scale)
-    network = replace(network.calibrated(calibration), bound=_bound(prepared.cut, lessons))
+    network = replace(
+        network.calibrated(calibration), bound=_bound(prepared.cut, lessons, recipe.seed)
+    )
     return Fitted(network, calibration, tuple(epochs), tuple(files))
 
 
-def _bound(cut: Cut, lessons: Lessons) -> Bound | None:
+def _bound(cut: Cut, lessons: Lessons, seed: int) -> Bound | None:
     """Return the bound on the features as they are now; None where no garbage was drawn."""
     views = lessons.views
     if not len(views.garbage):
         return None
-    seen = (views.plain, *views.augmented[:1])
-    return fit_bound(
-        np.concatenate([pooled_features(cut, view) for view in seen]),
-        np.tile(lessons.chances, len(seen)),
-        pooled_features(cut, views.garbage),
-    )
+    # In other light too: a dark slot is a slot.
+    random = np.random.default_rng(seed)
+    slots, weights = [], []
+    for view in (views.plain, *views.augmented):
+        chosen = random.random(len(view)) < _BOUND_SLOTS / (len(view) * (1 + len(views.augmented)))
+        slots.append(pooled_features(cut, view[chosen]))
+        weights.append(lessons.chances[chosen])
+    garbage = views.garbage[random.permutation(len(views.garbage))[:_BOUND_GARBAGE]]
+    return fit_bound(np.concatenate(slots), np.concatenate(weights), pooled_features(cut, garbage))
 
 
 def run_key(recipe: Recipe, prepared: Prepared, lessons: Lessons, watched: Watched) -> str:
@@ -204,7 +225,6 @@ def lessons_of(recipe: Recipe, prepared: Prepared, is_train: npt.NDArray[np.bool
         views,
         targets,
         (targets,) * len(views.augmented),
-        np.full(len(views.garbage), 0.5, np.float32),
         balanced_weights(train.samples, recipe.source_weights),
     )
 
@@ -227,14 +247,15 @@ def _head(
         random = np.random.default_rng(seed)
         features = prepared.cut.above.output.shape[-1]
         return random.normal(0, features**-0.5, features).astype(np.float32), 0.0
-    views = lessons.views
-    seen = (views.plain, *(views.augmented if recipe.transfer == "head only" else ()))
+    of_crops, of_garbage = prepared.first_features
+    # Views of a backbone that stays as it came are features already.
+    more = lessons.views.augmented if recipe.transfer == "head only" else ()
     return fit_head(
         recipe,
-        np.concatenate([pooled_features(prepared.cut, view) for view in seen]),
-        np.tile(prepared.dataset.labels[is_train] > 0.5, len(seen)),
-        np.tile(lessons.chances, len(seen)),
-        pooled_features(prepared.cut, views.garbage),
+        np.concatenate([of_crops[is_train], *more]),
+        np.tile(prepared.dataset.labels[is_train] > 0.5, 1 + len(more)),
+        np.tile(lessons.chances, 1 + len(more)),
+        of_garbage[is_train[prepared.views.garbage_from]],
         seed,
     )
 
