@@ -114,10 +114,10 @@ def _converter_of(network: Network, kind: str) -> Any:
     crop = keras.Input(batch_shape=(1, *shape), dtype=kind, name="crop_rgb")
     model = keras.Model(crop, export_model(network)(keras.ops.cast(crop, "float32")))
     traced = tf.function(model).get_concrete_function(tf.TensorSpec(crop.shape, kind, "crop_rgb"))
+    frozen = convert_variables_to_constants_v2(traced)
     # Not `from_keras_model`, which saves the model and reads it again: three times as long.
-    return tf.lite.TFLiteConverter.from_concrete_functions(
-        [convert_variables_to_constants_v2(traced)]
-    )
+    with native_output_silenced():  # It asks for the model, to do just that.
+        return tf.lite.TFLiteConverter.from_concrete_functions([frozen])
 
 
 def representative_crops(train: Dataset, recipe: Recipe) -> Crops:
