@@ -76,7 +76,9 @@ def folds_of(
             for camera, sample in zip(cameras, dataset.samples, strict=True)
         ]
     )
-    folds = {name: names == name for name in sorted(set(names)) if name not in DRAWN_SOURCES}
+    folds = {
+        name: names == name for name in map(str, np.unique(names)) if name not in DRAWN_SOURCES
+    }
     if len(folds) < 2:
         raise ConfigurationError(
             "comparing needs crops of two sources at least: one to learn from, one to be scored on"
