@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 at 128 px: EfficientNet made for integers.
 
 Command: slotwatch-train train --recipe efficientnet_lite0 --data DIR --out models/NAME
-Cost:    COST_LITE0
+Cost:    on the device 0.48 of MobileNetV2 1.0 at 224 per crop, 3.9 MB.
 Result:  not measured yet.
 """
 

@@ -3,7 +3,7 @@
 What a first afternoon gives; every other recipe has to beat it on sources it never saw.
 
 Command: slotwatch-train train --recipe obvious --data DIR --out models/NAME
-Cost:    COST_OBVIOUS
+Cost:    on the device 0.37 of MobileNetV2 1.0 at 224 per crop, 2.7 MB.
 Result:  not measured yet.
 """
 

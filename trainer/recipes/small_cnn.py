@@ -1,7 +1,7 @@
 """A small network from random weights: what a million other pictures are worth.
 
 Command: slotwatch-train train --recipe small_cnn --data DIR --out models/NAME
-Cost:    COST_CNN
+Cost:    on the device 0.18 of MobileNetV2 1.0 at 224 per crop, 0.4 MB.
 Result:  not measured yet.
 """
 
