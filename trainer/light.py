@@ -17,7 +17,7 @@ Light = npt.NDArray[np.float32]  # (size, size, 3)
 
 # Mean of a crop that may still be taken for a label: just above what `garbage.black` draws.
 DARKEST = 0.03
-DUSK_CHANCE = 0.25
+DUSK_CHANCE = 0.12
 # A view must stay on this side of garbage. Spread of brightness: one grey level at least, and a
 # share of the mean (white squares of a chess board have 0.03); share of pixels that are clipped.
 LEAST_SPREAD = 1 / 255

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from trainer.imagined.sheet import Colour, Field, Random, Sheet, blurred, pick, tinted
+from trainer.imagined.sheet import Colour, Field, Random, Sheet, blurred
 
 _SHADOW_STEPS = 4  # copies of an outline between the ground and its top
 
@@ -38,7 +38,7 @@ def any_light(random: Random) -> Light:
         out=float(np.sin(elevation)),
         ambient=ambient,
         shadow=(1 - ambient) * random.uniform(0.4, 0.95),
-        softness=pick(random, [0.006, 0.02, 0.05]) * random.uniform(0.5, 1.5),
+        softness=random.choice([0.006, 0.02, 0.05]) * random.uniform(0.5, 1.5),
         colour=(brightness * (1 + random.normal(0, 0.05, 3))).astype(np.float32),
     )
 
@@ -56,13 +56,14 @@ def lit(sheet: Sheet, light: Light) -> npt.NDArray[np.float32]:
     buried = np.maximum(blurred(sheet.height, 0.04) - sheet.height, 0)
     around = np.exp(-12 * buried)
     shade = light.ambient * around + (1 - light.ambient) * direct
-    picture: npt.NDArray[np.float32] = sheet.albedo_rgb * tinted(shade, light.colour)
+    picture = sheet.albedo_rgb * shade[:, :, None]
     if sheet.gloss > 0.05:
         # Half-way between lamp and eye; the sharper the glossier.
         half = np.sqrt((1 + light.out) / 2)
         facing = (half - (slope_x * light.across + slope_y * light.down) / (2 * half)) / length
-        mirror = cv2.pow(np.clip(facing, 0, 1, dtype=np.float32), 8 + 60 * sheet.gloss)
-        picture += tinted(0.8 * sheet.gloss * mirror, light.colour)
+        mirror = np.clip(facing, 0, 1) ** (8 + 60 * sheet.gloss)
+        picture += (0.8 * sheet.gloss * mirror)[:, :, None]
+    picture *= light.colour
     return picture
 
 
@@ -77,25 +78,6 @@ def cast_shadow(coverage: Field, rise: float, light: Light) -> Field:
         matrix = np.array([[1, 0, light.across * share], [0, 1, light.down * share]])
         shadow = np.maximum(shadow, cv2.warpAffine(coverage, matrix, (size_px, size_px)))
     return blurred(shadow, light.softness) * np.float32(light.shadow)
-
-
-def relief_shadow(height: Field, light: Light) -> Field:
-    """Return the shadow that rims and walls of a place cast into its hollows, 0..1.
-
-    It is what tells a hollow from a bump.
-    """
-    size_px = height.shape[0]
-    flat = float(np.hypot(light.across, light.down))
-    shadow = np.zeros_like(height)
-    for reach in (0.015, 0.04, 0.08):
-        step_px = reach * size_px / flat
-        matrix = np.array([[1, 0, -light.across * step_px], [0, 1, -light.down * step_px]])
-        towards_lamp = cv2.warpAffine(
-            height, matrix, (size_px, size_px), borderMode=cv2.BORDER_REPLICATE
-        )
-        above = towards_lamp - height - np.float32(reach * light.out / flat)
-        shadow = np.maximum(shadow, np.clip(above * 80, 0, 1))
-    return blurred(shadow, min(light.softness, 0.02)) * np.float32(light.shadow)
 
 
 def floor_shadow(coverage: Field, light: Light) -> Field:

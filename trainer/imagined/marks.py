@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trainer.imagined.parts import bars, metal, word
 from trainer.imagined.sheet import (
     Field,
     Random,
@@ -26,6 +25,7 @@ from trainer.imagined.sheet import (
     turbulence,
     turned,
 )
+from trainer.imagined.things import bars, metal, word
 
 
 def _somewhere(random: Random) -> tuple[float, float]:
@@ -61,8 +61,7 @@ def slit(sheet: Sheet, random: Random) -> None:
     """A long hole, groove or gap between boards."""
     x, y = _somewhere(random)
     reach = turned([(random.uniform(0.1, 0.6), 0)], pick(random, [0, 90, random.uniform(0, 180)]))
-    middle = np.array([(x, y)])
-    ends = np.concatenate([middle - reach, middle + reach])
+    ends = np.concatenate([(x, y) - reach, (x, y) + reach])
     mask = stroke(sheet.size_px, ends, random.uniform(0.01, 0.1))
     sheet.carve(mask, random.uniform(0.01, 0.06), random.uniform(0.15, 0.8))
 
@@ -73,32 +72,10 @@ def well(sheet: Sheet, random: Random) -> None:
     corner = pick(random, [0.01, 0.08, 0.3])
     bounds = (inset[0], inset[1], 1 - inset[2], 1 - inset[3])
     mask = box(size_px, *bounds, corner)
-    if random.random() < 0.5:
-        sheet.paint(mask, near(sheet.albedo_rgb[0, 0], 0.2, random))
+    if random.random() < 0.4:
+        sheet.paint(mask, near(sheet.albedo_rgb[0, 0], 0.15, random))
     depth = random.uniform(0.02, 0.1)
     sheet.carve(mask, bevel(mask, random.uniform(0.01, 0.08), depth), random.uniform(0.5, 1))
-
-
-def pad(sheet: Sheet, random: Random) -> None:
-    """A flush pad, mat, plate or sticker in the middle, often with print: flat, no body."""
-    size_px, middle = sheet.size_px, random.normal(0.5, 0.05, 2)
-    half = random.uniform(0.12, 0.4, 2)
-    left, top, right, bottom = *(middle - half), *(middle + half)
-    if random.random() < 0.3:
-        mask = ellipse(size_px, middle, half)
-    else:
-        mask = box(size_px, left, top, right, bottom, pick(random, [0, 0.02, 0.1]))
-    colour = any_colour(random)
-    sheet.paint(mask * np.float32(random.uniform(0.6, 1)), colour)
-    kind, ink = random.random(), any_colour(random)
-    if kind < 0.3:
-        text = lettering(size_px, word(random, 3), left + 0.05, middle[1] + 0.1, half[1])
-        sheet.paint(text * mask, ink)
-    elif kind < 0.5:
-        sheet.paint(np.clip(mask - blurred(mask, 0.03), 0, 1) * 2, ink)
-    elif kind < 0.7:
-        steps = np.linspace(0, random.uniform(4, 12), size_px) % 1 < random.uniform(0.1, 0.5)
-        sheet.paint(mask * (steps if random.random() < 0.5 else steps[:, None]), ink)
 
 
 def frame(sheet: Sheet, random: Random) -> None:
@@ -107,10 +84,10 @@ def frame(sheet: Sheet, random: Random) -> None:
     if random.random() < 0.5:
         colour = near(sheet.albedo_rgb[0, 0], 0.15, random)
     sides = random.random(4) < 0.5
-    for side in np.flatnonzero(sides).tolist():
+    for side in np.flatnonzero(sides):
         width = random.uniform(0.02, 0.12)
         outline = np.array([(-1, -1), (1, -1), (1, width - 0.5), (-1, width - 0.5)])
-        mask = polygon(size_px, turned(outline, 90 * side, (0.5, 0.5)))
+        mask = polygon(size_px, turned(outline, 90 * side) + (0.5, 0.5))
         sheet.add(mask, colour, bevel(mask, 0.02, random.uniform(0.02, 0.08)))
 
 
@@ -195,9 +172,9 @@ def painted_shape(sheet: Sheet, random: Random) -> None:
         mask = ellipse(size_px, at, radius) * (1 - ellipse(size_px, at, inner))
     elif kind == 2:
         tip = [(-1, -0.3), (0.2, -0.3), (0.2, -0.8), (1, 0), (0.2, 0.8), (0.2, 0.3), (-1, 0.3)]
-        mask = polygon(size_px, turned(np.array(tip) * radius, random.uniform(0, 360), at))
+        mask = polygon(size_px, turned(np.array(tip) * radius, random.uniform(0, 360)) + at)
     elif kind == 3:
-        arms = [turned([(-radius, 0), (radius, 0)], turn, at) for turn in (45, 135)]
+        arms = [turned([(-radius, 0), (radius, 0)], turn) + at for turn in (45, 135)]
         width = random.uniform(0.02, 0.08)
         mask = np.maximum(stroke(size_px, arms[0], width), stroke(size_px, arms[1], width))
     else:
@@ -249,14 +226,13 @@ def edge_of_the_place(sheet: Sheet, random: Random) -> None:
     at, tilt = random.uniform(0.05, 0.2), random.uniform(-0.08, 0.08)
     outline = np.array([(-1.5, -1.5), (1.5, -1.5), (1.5, at + tilt - 0.5), (-1.5, at - tilt - 0.5)])
     turn = 90 * int(random.integers(4))
-    mask: Field = polygon(size_px, turned(outline, turn, (0.5, 0.5)))
+    mask: Field = polygon(size_px, turned(outline, turn) + (0.5, 0.5))
     beyond = any_colour(random) * (1 + 0.1 * turbulence(size_px, 3, random)[:, :, None])
     sheet.paint(mask, beyond * random.uniform(0.3, 1))
     sheet.height -= mask * np.float32(random.uniform(0.01, 0.06))
 
 
 Mark = Callable[[Sheet, Random], None]
-# Any of these is as likely as another: what is listed twice is drawn twice as often.
 MARKS: tuple[Mark, ...] = (
     round_hole,
     round_hole,
@@ -265,9 +241,6 @@ MARKS: tuple[Mark, ...] = (
     slit,
     well,
     well,
-    pad,
-    pad,
-    pad,
     frame,
     frame,
     rail,

@@ -19,13 +19,12 @@ from trainer.imagined.sheet import (
     pick,
     polygon,
     stroke,
-    tinted,
     turbulence,
 )
 
 
 def _tint(sheet: Sheet, colour: Colour, change: Field) -> None:
-    sheet.albedo_rgb[:] = tinted(1 + change, colour)
+    sheet.albedo_rgb[:] = colour * (1 + change[:, :, None])
 
 
 def _grain(size_px: int, random: Random) -> Field:
@@ -33,7 +32,7 @@ def _grain(size_px: int, random: Random) -> Field:
 
 
 def _ramp(size_px: int) -> Field:
-    return np.linspace(0, 1, size_px, endpoint=False, dtype=np.float32)
+    return np.arange(size_px, dtype=np.float32) / size_px
 
 
 def paint(sheet: Sheet, random: Random) -> None:
@@ -220,7 +219,6 @@ def panels(sheet: Sheet, random: Random) -> None:
 
 
 Material = Callable[[Sheet, Random], None]
-# Any of these is as likely as another: what is listed twice is drawn twice as often.
 MATERIALS: tuple[Material, ...] = (
     paint,
     paint,

@@ -48,14 +48,14 @@ def any_place(size_px: int, random: Random) -> Place:
     return _floor_before_a_wall(size_px, random)
 
 
-def surface(size_px: int, random: Random, most_marks: int = 7) -> Sheet:
+def surface(size_px: int, random: Random, most_marks: int = 4) -> Sheet:
     """Return a material with some marks on it, its grain in any of four directions."""
     sheet = Sheet(size_px, any_colour(random))
     pick(random, MATERIALS)(sheet, random)
     turns = int(random.integers(4))
     sheet.albedo_rgb = np.ascontiguousarray(np.rot90(sheet.albedo_rgb, turns))
     sheet.height = np.ascontiguousarray(np.rot90(sheet.height, turns))
-    for _ in range(int(random.integers(most_marks // 3, most_marks + 1))):
+    for _ in range(int(random.integers(0, most_marks + 1))):
         pick(random, MARKS)(sheet, random)
     return sheet
 
@@ -69,7 +69,6 @@ def _with_an_outline(size_px: int, random: Random) -> Place:
     sheet = surface(size_px, random, most_marks=1)
     kinds = TOOLS + LYING if random.random() < 0.7 else TOOLS
     thing = pick(random, kinds)(size_px, random)
-    thing.opacity = 1.0  # glass on its own painted outline: nobody could tell
     centre = (float(random.normal(0.5, 0.03)), float(random.normal(0.5, 0.03)))
     fitting = laid(thing, centre, random.uniform(0.6, 0.95), random.uniform(0, 360))
     outline = np.clip(blurred(fitting.coverage, 0.01) * 3, 0, 1)  # a little larger than the thing
@@ -78,7 +77,7 @@ def _with_an_outline(size_px: int, random: Random) -> Place:
         sheet.paint(outline, any_colour(random))
     elif kind < 0.85:
         sheet.carve(outline, random.uniform(0.03, 0.12), random.uniform(0.4, 0.9))
-        if random.random() < 0.25:
+        if random.random() < 0.4:
             sheet.paint(outline, any_colour(random))
     else:
         sheet.paint(np.clip(outline - fitting.coverage, 0, 1), any_colour(random))
@@ -87,7 +86,7 @@ def _with_an_outline(size_px: int, random: Random) -> Place:
 
 def _boxed(size_px: int, random: Random) -> Place:
     """A compartment or locker seen from the front: back, sides, ceiling and floor."""
-    sheet = surface(size_px, random, most_marks=3)
+    sheet = surface(size_px, random, most_marks=2)
     if random.random() < 0.5:
         other = surface(size_px, random, most_marks=1)
         sheet.paint(box(size_px, 0, 0.6, 1, 1), other.albedo_rgb)
@@ -116,10 +115,10 @@ def _boxed(size_px: int, random: Random) -> Place:
 
 def _floor_before_a_wall(size_px: int, random: Random) -> Place:
     """A shelf, bench or ground from a little above; now and then one sees only the ground."""
-    sheet = surface(size_px, random, most_marks=5)
+    sheet = surface(size_px, random, most_marks=3)
     horizon = random.uniform(-0.3, 0.6)
     if horizon > 0:
-        wall = surface(size_px, random, most_marks=3)
+        wall = surface(size_px, random, most_marks=2)
         tilt = random.normal(0, 0.03)
         line = [(-0.1, horizon - tilt), (1.1, horizon + tilt)]
         mask = polygon(size_px, [*line, (1.1, -0.1), (-0.1, -0.1)])

@@ -10,26 +10,20 @@ import numpy as np
 from trainer.imagined.sheet import Sheet
 
 
-def middle_of(sheet: Sheet) -> tuple[float, float]:
-    """Return the middle (x, y) of the upright box around what is on the sheet."""
-    left, top, width, height = cv2.boundingRect((sheet.coverage > 0.5).astype(np.uint8))
-    return (left + width / 2) / sheet.size_px, (top + height / 2) / sheet.size_px
-
-
 def laid(
     sheet: Sheet,
     centre: tuple[float, float],
     scale: float | tuple[float, float],
     angle_deg: float,
-    middle: tuple[float, float] = (0.5, 0.5),
 ) -> Sheet:
-    """Return a copy whose `middle` lies at `centre`, scaled (across, down) after the turn."""
+    """Return a copy whose middle lies at `centre`, scaled (across, down) after the turn."""
     size_px = sheet.size_px
     across, down = scale if isinstance(scale, tuple) else (scale, scale)
     cosine, sine = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
     matrix = np.array([[across * cosine, -across * sine], [down * sine, down * cosine]])
-    source, target = np.array([middle, centre]) * size_px - 0.5
-    shift = target - matrix @ source
+    middle = (size_px - 1) / 2
+    target = np.array(centre) * size_px - 0.5
+    shift = target - matrix @ np.array([middle, middle])
     full = np.concatenate([matrix, shift[:, None]], axis=1)
     result = copy.copy(sheet)
     # The colour beyond the outline is repeated, so that edges do not get a dark fringe.

@@ -16,33 +16,17 @@ from trainer.imagined.light import (
     contact_shadow,
     floor_shadow,
     lit,
-    relief_shadow,
 )
-from trainer.imagined.parts import Thing
 from trainer.imagined.places import Place, any_place
-from trainer.imagined.pose import laid, middle_of
-from trainer.imagined.sheet import (
-    Field,
-    Floats,
-    Random,
-    Sheet,
-    blurred,
-    pick,
-    polygon,
-    stroke,
-    tinted,
-    turned,
-)
+from trainer.imagined.pose import laid
+from trainer.imagined.sheet import Field, Random, Sheet, blurred, pick, polygon, stroke, turned
 from trainer.imagined.standing import STANDING
-from trainer.imagined.things import LYING
+from trainer.imagined.things import LYING, Thing
 from trainer.imagined.tools import TOOLS
 
 _MARGIN = 1.15  # the scene is drawn larger than the crop, which is a tilted view into it
 _SMALLEST_PX = 24  # side of a slot in the pictures of a far camera
 _LARGEST_OFFSET = 0.25  # of a thing from the middle
-_PLAIN_LEVELS = 14  # of 255: less between a crop's darkest and brightest part is one shade
-_VISIBLE_LEVELS = 18  # of 255: by so much a thing has to change
-_VISIBLE_SHARE = 0.1  # this share of the crop's middle
 
 Picture = npt.NDArray[np.float32]  # (size, size, 3), 0..1 and above
 
@@ -52,48 +36,33 @@ def imagined_pair(size_px: int, random: np.random.Generator) -> tuple[ImageRGB, 
 
     Light, neighbours and marks are the same in both; the camera may have moved a hair.
     """
-    while True:
-        empty_rgb, occupied_rgb = _drawn_pair(size_px, random)
-        if shows_something(empty_rgb) and shows_the_thing(empty_rgb, occupied_rgb):
-            return empty_rgb, occupied_rgb
-
-
-def shows_something(crop_rgb: ImageRGB) -> bool:
-    """Is it more than one shade? What is plain is `trainer.garbage`, which has no label."""
-    small = cv2.resize(crop_rgb, (16, 16), interpolation=cv2.INTER_AREA).mean(axis=2)
-    return float(np.ptp(small)) > _PLAIN_LEVELS
-
-
-def shows_the_thing(empty_rgb: ImageRGB, occupied_rgb: ImageRGB) -> bool:
-    """Could a person tell? Black on black in the dark, nobody can."""
-    pictures = [
-        cv2.resize(crop, (16, 16), interpolation=cv2.INTER_AREA)
-        for crop in (empty_rgb, occupied_rgb)
-    ]
-    differs = cv2.absdiff(pictures[0], pictures[1]).max(axis=2) > _VISIBLE_LEVELS
-    return float(differs[2:-2, 2:-2].mean()) > _VISIBLE_SHARE
-
-
-def _drawn_pair(size_px: int, random: Random) -> tuple[ImageRGB, ImageRGB]:
-    """Return EMPTY and OCCUPIED, whether or not a person could tell them apart."""
     scene_px = round(size_px * _MARGIN)
     place, light = any_place(scene_px, random), any_light(random)
     thing = _placed(_any_thing(place, random), place, random)
     veil = _any_veil(scene_px, random)
     neighbours = _neighbours(place, random)
-    view, seen_px = _any_view(scene_px, random), _any_resolution(size_px, random)
 
     ground = lit(place.sheet, light)
-    ground *= tinted(1 - relief_shadow(place.sheet.height, light))
-    factor, glare = tinted(veil.factor), tinted(veil.glare)
-    crops_rgb = []
-    for things in (neighbours, [thing, *neighbours]):
-        picture = ground.copy()
-        for one in things:
-            _put(picture, one, place, light)
-        shift_px = random.normal(0, 0.004, 2) * scene_px
-        crops_rgb.append(_seen(picture * factor + glare, view + shift_px, seen_px, size_px))
-    return crops_rgb[0], crops_rgb[1]
+    occupied = ground.copy()
+    _put(occupied, thing, place, light)
+    for neighbour in neighbours:
+        _put(ground, neighbour, place, light)
+        _put(occupied, neighbour, place, light)
+
+    view = _any_view(scene_px, random)
+    seen_px = _any_resolution(size_px, random)
+    shift_px = random.normal(0, 0.004, (2, 2)) * scene_px
+    pictures = (ground, occupied)
+    first, second = (
+        _seen(
+            picture * veil.factor[:, :, None] + veil.glare[:, :, None],
+            view + shift,
+            seen_px,
+            size_px,
+        )
+        for picture, shift in zip(pictures, shift_px, strict=True)
+    )
+    return first, second
 
 
 def imagined_crops(
@@ -124,9 +93,8 @@ def _any_thing(place: Place, random: Random) -> Sheet:
         kinds = TOOLS + LYING
     thing = pick(random, kinds)(place.sheet.size_px, random)
     kind = random.random()
-    if kind < 0.08 and place.fitting is None:
-        # The colour of the place itself: only its light and shadow tell. (On a painted outline
-        # it would look as if the paint were gone.)
+    if kind < 0.08:
+        # The colour of the place itself: only its light and shadow tell.
         mean = place.sheet.albedo_rgb.mean(axis=(0, 1))
         thing.albedo_rgb += 0.85 * (mean - thing.albedo_rgb)
     elif kind < 0.16:
@@ -150,8 +118,7 @@ def _placed(thing: Sheet, place: Place, random: Random) -> Sheet:
     if place.view == "from above":
         angle = pick(random, [0, 90, 180, 270, random.uniform(0, 360)])
         stretch = random.uniform(0.85, 1.15)
-        scales = (scale * stretch, scale / stretch)
-        return laid(thing, (centre[0], centre[1]), scales, angle, middle_of(thing))
+        return laid(thing, (centre[0], centre[1]), (scale * stretch, scale / stretch), angle)
     if thing.stands:
         # All that stand have their foot at 0.96 of their own sheet.
         scale = min(scale, 1.05 * place.floor)
@@ -159,9 +126,7 @@ def _placed(thing: Sheet, place: Place, random: Random) -> Sheet:
     flat = random.uniform(0.4, 0.8)
     # It lies on the floor, whose near part is the lower half of the picture.
     at = random.uniform(0.5, max(0.55, place.floor - 0.45 * scale * flat))
-    return laid(
-        thing, (centre[0], at), (scale, scale * flat), random.uniform(0, 360), middle_of(thing)
-    )
+    return laid(thing, (centre[0], at), (scale, scale * flat), random.uniform(0, 360))
 
 
 def _put(picture: Picture, thing: Sheet, place: Place, light: Light) -> None:
@@ -177,11 +142,11 @@ def _put(picture: Picture, thing: Sheet, place: Place, light: Light) -> None:
             lamp = np.maximum(lamp, 0.6 * cast_shadow(thing.coverage, 0.06, light))
     else:
         lamp = cast_shadow(thing.coverage, thing.rise, light)
-    picture *= tinted((1 - shadow) * (1 - lamp))
+    picture *= ((1 - shadow) * (1 - lamp))[:, :, None]
     shape = lit(thing, light)
     if thing.opacity < 1:
         shape = _seen_through(picture, thing, shape)
-    picture += tinted(thing.coverage) * (shape - picture)
+    picture += thing.coverage[:, :, None] * (shape - picture)
 
 
 def _seen_through(behind: Picture, thing: Sheet, shape: Picture) -> Picture:
@@ -194,8 +159,7 @@ def _seen_through(behind: Picture, thing: Sheet, shape: Picture) -> Picture:
     bent = cv2.remap(behind, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     # Lights on the surface stay as they are, its colour is thin.
     own = np.maximum(thing.opacity, np.clip(shape.mean(axis=2) - 0.9, 0, 1))[:, :, None]
-    through: Picture = bent * (1 - own) * (0.75 + 0.25 * thing.albedo_rgb) + shape * own
-    return through
+    return bent * (1 - own) * (0.75 + 0.25 * thing.albedo_rgb) + shape * own
 
 
 def _neighbours(place: Place, random: Random) -> list[Sheet]:
@@ -250,13 +214,14 @@ def _any_veil(size_px: int, random: Random) -> _Veil:
     return _Veil(factor.astype(np.float32), glare)
 
 
-def _any_view(scene_px: int, random: Random) -> Floats:
+def _any_view(scene_px: int, random: Random) -> npt.NDArray[np.float32]:
     """Return the corners of the crop within the scene, (4, 2) pixels, top-left first."""
     inset = random.uniform(0.01, 0.14, (4, 2))
     if random.random() < 0.4:
         inset = np.full((4, 2), random.uniform(0.02, 0.1))
     low = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
-    return np.where(low == 0, inset, 1 - inset) * scene_px - 0.5
+    corners = np.where(low == 0, inset, 1 - inset) * scene_px - 0.5
+    return corners.astype(np.float32)
 
 
 def _any_resolution(size_px: int, random: Random) -> int:
@@ -267,7 +232,9 @@ def _any_resolution(size_px: int, random: Random) -> int:
     return round(float(np.exp(random.uniform(np.log(smallest), np.log(size_px)))))
 
 
-def _seen(picture: Picture, corners: Floats, seen_px: int, size_px: int) -> ImageRGB:
+def _seen(
+    picture: Picture, corners: npt.NDArray[np.float32], seen_px: int, size_px: int
+) -> ImageRGB:
     """Return the crop of a camera that has `seen_px` pixels for it, scaled to the wanted size."""
     target = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float32) * size_px - np.float32(0.5)
     matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)

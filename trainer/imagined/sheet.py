@@ -22,7 +22,6 @@ Points = Floats | Sequence[Point]  # (n, 2)
 
 Option = TypeVar("Option")
 
-WHITE: Colour = np.ones(3, np.float32)
 _FRACTION_BITS = 4  # OpenCV's fixed-point coordinates: sixteenths of a pixel
 
 
@@ -42,10 +41,7 @@ class Sheet:
 
     def paint(self, mask: Floats, colour: Floats) -> None:
         """Colour what the mask covers: print, without a height of its own."""
-        rows, columns = _extent(mask)
-        below = self.albedo_rgb[rows, columns]
-        above = colour[rows, columns] if colour.ndim == 3 else colour
-        below += tinted(mask[rows, columns]) * (above - below)
+        self.albedo_rgb += mask[:, :, None] * (colour - self.albedo_rgb)
 
     def add(self, mask: Floats, colour: Floats, height: Floats | float) -> None:
         """Lay a part on the sheet; its height replaces what was below."""
@@ -60,25 +56,7 @@ class Sheet:
     def carve(self, mask: Floats, depth: Floats | float, shade: float = 0.5) -> None:
         """Sink what the mask covers; a deep hole gets little light: `shade` times as much."""
         self.height -= mask * depth
-        rows, columns = _extent(mask)
-        self.albedo_rgb[rows, columns] *= tinted(1 - mask[rows, columns] * np.float32(1 - shade))
-
-
-def tinted(field: Floats, colour: Colour = WHITE) -> npt.NDArray[np.float32]:
-    """Return the field as a picture (height, width, 3), each channel times the colour's.
-
-    NumPy is several times slower at repeating a field along a last axis of three.
-    """
-    picture: npt.NDArray[np.float32] = cv2.merge([field * share for share in colour])
-    return picture
-
-
-def _extent(mask: Floats) -> tuple[slice, slice]:
-    """Return the rows and columns between which the mask covers anything."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return slice(0, 1), slice(0, 1)  # OpenCV takes no empty picture
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        self.albedo_rgb *= 1 - mask[:, :, None] * (1 - shade)
 
 
 def _fixed(values: Points, size_px: int) -> npt.NDArray[np.int32]:
@@ -108,7 +86,7 @@ def ellipse(
     across, down = (radii, radii) if isinstance(radii, int | float) else radii
     steps = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     points = np.stack([across * np.cos(steps), down * np.sin(steps)], axis=1)
-    return polygon(size_px, turned(points, angle_deg, centre))
+    return polygon(size_px, turned(points, angle_deg) + np.asarray(centre))
 
 
 def box(
@@ -126,7 +104,7 @@ def box(
         (left + corner, top + corner, 180),
         (right - corner, top + corner, 270),
     ]
-    outline = np.concatenate([turned(arc, angle, (x, y)) for x, y, angle in middles])
+    outline = np.concatenate([turned(arc, angle) + (x, y) for x, y, angle in middles])
     return polygon(size_px, outline)
 
 
@@ -157,12 +135,11 @@ def lettering(size_px: int, text: str, left: float, base: float, height: float) 
     return _as_field(mask)
 
 
-def turned(points: Points, angle_deg: float, at: Point = (0.0, 0.0)) -> Floats:
-    """Return points (n, 2) turned clockwise about the origin, which then lies at `at`."""
+def turned(points: Points, angle_deg: float) -> npt.NDArray[np.float64]:
+    """Return points (n, 2) turned about the origin, clockwise as one sees them."""
     angle = np.deg2rad(angle_deg)
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    result: Floats = np.asarray(points, np.float64) @ matrix + np.asarray(at)
-    return result
+    return np.asarray(points, np.float64) @ matrix
 
 
 def blurred(field: Field, radius: float) -> Field:
@@ -170,39 +147,33 @@ def blurred(field: Field, radius: float) -> Field:
     radius_px = radius * field.shape[0]
     if radius_px < 0.3:
         return field
+    # Blurring a smaller copy looks the same and costs a fraction.
     if radius_px > 4:
-        # Blurring a smaller copy looks the same and costs a fraction.
         factor = 2 / radius_px
         small = cv2.resize(field, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         small = cv2.GaussianBlur(small, (0, 0), 2, borderType=cv2.BORDER_REPLICATE)
-        soft = cv2.resize(small, field.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    else:
-        soft = cv2.GaussianBlur(field, (0, 0), radius_px, borderType=cv2.BORDER_REPLICATE)
-    result: Field = soft
-    return result
+        return cv2.resize(small, field.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return cv2.GaussianBlur(field, (0, 0), radius_px, borderType=cv2.BORDER_REPLICATE)
 
 
 def bevel(mask: Field, edge: float, height: float) -> Field:
     """Return the height of a flat top that slopes down within `edge` of the outline."""
     distance = _distance(mask) / mask.shape[0]
-    result: Field = np.minimum(distance / max(edge, 1e-3), 1) * np.float32(height)
-    return result
+    return np.minimum(distance / max(edge, 1e-3), 1) * np.float32(height)
 
 
 def dome(mask: Field, height: float) -> Field:
     """Return the height of a round body: a ball over a disc, a tube along a bar."""
     distance = _distance(mask)
     share = 1 - distance / max(float(distance.max()), 1)
-    result: Field = np.sqrt(np.maximum(1 - share * share, 0)) * np.float32(height)
-    return result
+    return np.sqrt(np.maximum(1 - share * share, 0)) * np.float32(height)
 
 
 def _distance(mask: Field) -> Field:
     inside = (mask > 0.4).astype(np.uint8)
     # Where a mask covers all there is no outline, and OpenCV's distance is endless.
     distance = np.minimum(cv2.distanceTransform(inside, cv2.DIST_L2, 3), mask.shape[0])
-    smooth: Field = cv2.GaussianBlur(distance, (3, 3), 0)  # no ridges where sides meet
-    return smooth
+    return cv2.GaussianBlur(distance, (3, 3), 0)
 
 
 def clouds(size_px: int, cells: float | tuple[float, float], random: Random) -> Field:
@@ -213,16 +184,13 @@ def clouds(size_px: int, cells: float | tuple[float, float], random: Random) -> 
         min(size_px, max(2, round(across))),
     )
     grid = random.standard_normal(shape, dtype=np.float32)
-    field: Field = cv2.resize(grid, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
-    return field
+    return cv2.resize(grid, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
 
 
 def turbulence(size_px: int, cells: float, random: Random) -> Field:
     """Return noise around 0 that is rough at every scale, as stone and stains are."""
-    field = np.zeros((size_px, size_px), np.float32)
-    for octave in range(4):
-        field += clouds(size_px, cells * 2**octave, random) * np.float32(0.6 / 1.7**octave)
-    return field
+    octaves = (clouds(size_px, cells * 2**octave, random) / 1.7**octave for octave in range(4))
+    return np.sum(list(octaves), axis=0, dtype=np.float32) * np.float32(0.6)
 
 
 def pick(random: Random, options: Sequence[Option]) -> Option:
@@ -236,8 +204,7 @@ def any_colour(random: Random) -> Colour:
     strength = random.choice([0.03, 0.15, 0.5, 0.9], p=[0.35, 0.25, 0.2, 0.2])
     hue = random.uniform(0, 2 * np.pi) + np.array([0, 2, 4]) * np.pi / 3
     colour = 0.04 + 0.9 * lightness + strength * 0.45 * np.cos(hue) * (0.4 + lightness)
-    result: Colour = np.clip(colour, 0.02, 0.98).astype(np.float32)
-    return result
+    return np.clip(colour, 0.02, 0.98).astype(np.float32)
 
 
 def near(colour: Colour, spread: float, random: Random) -> Colour:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.imagined.parts import Thing, label, metal
 from trainer.imagined.pose import laid
 from trainer.imagined.sheet import (
     Field,
@@ -21,6 +20,7 @@ from trainer.imagined.sheet import (
     stroke,
     turbulence,
 )
+from trainer.imagined.things import Thing, label, metal
 
 
 def _round_body(size_px: int, outline: list[tuple[float, float]]) -> tuple[Field, Field]:
@@ -196,36 +196,6 @@ def motor_car(size_px: int, random: Random) -> Sheet:
     return sheet
 
 
-def motor_car_from_the_front(size_px: int, random: Random) -> Sheet:
-    """Return a car or van from the front or from behind: pane, lamps, plate, tyres."""
-    colour = any_colour(random)
-    sheet = Sheet(size_px, colour)
-    half, roof = random.uniform(0.34, 0.46), random.uniform(0.12, 0.4)
-    waist = roof + random.uniform(0.14, 0.24)
-    for x in (0.56 - half, 0.44 + half):
-        tyre = box(size_px, x - 0.06, 0.75, x + 0.06, 0.96, 0.02)
-        sheet.add(tyre, np.full(3, 0.06, np.float32), 0.02)
-    narrow = half * random.uniform(0.6, 0.85)
-    cabin = [(0.5 - narrow, roof), (0.5 + narrow, roof), (0.5 + half, waist), (0.5 - half, waist)]
-    mask = polygon(size_px, cabin)
-    sheet.add(mask, colour, bevel(mask, 0.06, 0.05))
-    pane = (np.array(cabin) - (0.5, waist)) * (0.86, 0.82) + (0.5, waist)
-    sheet.paint(polygon(size_px, pane), near(np.full(3, 0.15, np.float32), 0.1, random))
-    body = box(size_px, 0.5 - half, waist - 0.02, 0.5 + half, 0.88, 0.06)
-    sheet.add(body, colour, bevel(body, 0.1, 0.08))
-    lamp = pick(random, [(0.95, 0.95, 0.85), (0.7, 0.06, 0.05), (0.6, 0.6, 0.6)])
-    for side in (-1, 1):
-        mask = ellipse(size_px, (0.5 + side * half * 0.78, waist + 0.1), (0.07, 0.045))
-        sheet.paint(mask, np.array(lamp, np.float32))
-    grille = box(size_px, 0.5 - half * 0.5, waist + 0.08, 0.5 + half * 0.5, waist + 0.18, 0.02)
-    sheet.paint(grille, near(colour * np.float32(0.3), 0.05, random))
-    sheet.paint(box(size_px, 0.4, 0.76, 0.6, 0.82), np.full(3, 0.85, np.float32))
-    sheet.gloss = random.uniform(0.2, 0.7)
-    sheet.rise = 0.2
-    sheet.stands = True
-    return sheet
-
-
 def group(size_px: int, random: Random) -> Sheet:
     """Return a few standing things in a row or before each other."""
     kinds: tuple[Thing, ...] = (bottle, can, carton, figure)
@@ -244,7 +214,6 @@ def group(size_px: int, random: Random) -> Sheet:
     return sheet
 
 
-# Any of these is as likely as another: what is listed twice is drawn twice as often.
 STANDING: tuple[Thing, ...] = (
     bottle,
     bottle,
@@ -255,6 +224,5 @@ STANDING: tuple[Thing, ...] = (
     shelf_of_books,
     figure,
     motor_car,
-    motor_car_from_the_front,
     group,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.imagined.parts import Thing, label, metal
 from trainer.imagined.sheet import (
     Colour,
     Field,
@@ -21,6 +20,7 @@ from trainer.imagined.sheet import (
     stroke,
     turned,
 )
+from trainer.imagined.things import Thing, label, metal
 
 
 def _handle_colour(random: Random) -> Colour:
@@ -69,7 +69,7 @@ def wrench(size_px: int, random: Random) -> Sheet:
         sheet.add(end, colour, bevel(end, 0.02, 0.04))
         if random.random() < 0.6:
             jaw = np.array([(-0.5, 0), (0.5, 0), (0.5, 2 * outward), (-0.5, 2 * outward)]) * reach
-            sheet.cut(polygon(size_px, turned(jaw, 15, (0.5, y))))
+            sheet.cut(polygon(size_px, turned(jaw, 15) + (0.5, y)))
         else:
             sheet.cut(ellipse(size_px, (0.5, y), reach * 0.6))
     sheet.gloss = random.uniform(0.2, 0.9)
@@ -161,9 +161,9 @@ def scissors(size_px: int, random: Random) -> Sheet:
     spread = random.uniform(0, 12)
     for side in (-1, 1):
         blade = np.array([(-0.045, 0.0), (0, -0.46), (0.045, 0.0), (0.03, 0.12), (-0.03, 0.12)])
-        mask = polygon(size_px, turned(blade, side * spread, (0.5, 0.5)))
+        mask = polygon(size_px, turned(blade, side * spread) + (0.5, 0.5))
         sheet.add(mask, near(steel, 0.05, random), bevel(mask, 0.02, 0.03))
-        centre = turned([(0, 0.31)], side * (spread + 22), (0.5, 0.5))[0]
+        centre = turned([(0, 0.31)], side * (spread + 22))[0] + (0.5, 0.5)
         outside = ellipse(size_px, centre, (0.11, 0.16), side * 12)
         inside = ellipse(size_px, centre, (0.065, 0.115), side * 12)
         neck = stroke(size_px, [(0.5, 0.52), (0.5 + (centre[0] - 0.5) * 0.7, 0.7)], 0.06)
