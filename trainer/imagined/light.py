@@ -64,7 +64,8 @@ def lit(sheet: Sheet, light: Light) -> npt.NDArray[np.float32]:
         mirror = np.clip(facing, 0, 1) ** (8 + 60 * sheet.gloss)
         picture += (0.8 * sheet.gloss * mirror)[:, :, None]
     picture *= light.colour
-    return picture
+    lit: npt.NDArray[np.float32] = picture
+    return lit
 
 
 def cast_shadow(coverage: Field, rise: float, light: Light) -> Field:

@@ -61,7 +61,7 @@ def slit(sheet: Sheet, random: Random) -> None:
     """A long hole, groove or gap between boards."""
     x, y = _somewhere(random)
     reach = turned([(random.uniform(0.1, 0.6), 0)], pick(random, [0, 90, random.uniform(0, 180)]))
-    ends = np.concatenate([(x, y) - reach, (x, y) + reach])
+    ends = np.concatenate([np.subtract((x, y), reach), np.add((x, y), reach)])
     mask = stroke(sheet.size_px, ends, random.uniform(0.01, 0.1))
     sheet.carve(mask, random.uniform(0.01, 0.06), random.uniform(0.15, 0.8))
 
@@ -87,7 +87,7 @@ def frame(sheet: Sheet, random: Random) -> None:
     for side in np.flatnonzero(sides):
         width = random.uniform(0.02, 0.12)
         outline = np.array([(-1, -1), (1, -1), (1, width - 0.5), (-1, width - 0.5)])
-        mask = polygon(size_px, turned(outline, 90 * side) + (0.5, 0.5))
+        mask = polygon(size_px, np.add(turned(outline, 90 * float(side)), 0.5))
         sheet.add(mask, colour, bevel(mask, 0.02, random.uniform(0.02, 0.08)))
 
 
@@ -226,7 +226,7 @@ def edge_of_the_place(sheet: Sheet, random: Random) -> None:
     at, tilt = random.uniform(0.05, 0.2), random.uniform(-0.08, 0.08)
     outline = np.array([(-1.5, -1.5), (1.5, -1.5), (1.5, at + tilt - 0.5), (-1.5, at - tilt - 0.5)])
     turn = 90 * int(random.integers(4))
-    mask: Field = polygon(size_px, turned(outline, turn) + (0.5, 0.5))
+    mask: Field = polygon(size_px, np.add(turned(outline, turn), 0.5))
     beyond = any_colour(random) * (1 + 0.1 * turbulence(size_px, 3, random)[:, :, None])
     sheet.paint(mask, beyond * random.uniform(0.3, 1))
     sheet.height -= mask * np.float32(random.uniform(0.01, 0.06))

@@ -32,7 +32,7 @@ def _grain(size_px: int, random: Random) -> Field:
 
 
 def _ramp(size_px: int) -> Field:
-    return np.arange(size_px, dtype=np.float32) / size_px
+    return np.arange(size_px, dtype=np.float32) / np.float32(size_px)
 
 
 def paint(sheet: Sheet, random: Random) -> None:

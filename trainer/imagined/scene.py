@@ -159,7 +159,8 @@ def _seen_through(behind: Picture, thing: Sheet, shape: Picture) -> Picture:
     bent = cv2.remap(behind, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     # Lights on the surface stay as they are, its colour is thin.
     own = np.maximum(thing.opacity, np.clip(shape.mean(axis=2) - 0.9, 0, 1))[:, :, None]
-    return bent * (1 - own) * (0.75 + 0.25 * thing.albedo_rgb) + shape * own
+    seen: Picture = bent * (1 - own) * (0.75 + 0.25 * thing.albedo_rgb) + shape * own
+    return seen
 
 
 def _neighbours(place: Place, random: Random) -> list[Sheet]:

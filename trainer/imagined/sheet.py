@@ -104,7 +104,7 @@ def box(
         (left + corner, top + corner, 180),
         (right - corner, top + corner, 270),
     ]
-    outline = np.concatenate([turned(arc, angle) + (x, y) for x, y, angle in middles])
+    outline = np.concatenate([np.add(turned(arc, angle), (x, y)) for x, y, angle in middles])
     return polygon(size_px, outline)
 
 
@@ -139,7 +139,8 @@ def turned(points: Points, angle_deg: float) -> npt.NDArray[np.float64]:
     """Return points (n, 2) turned about the origin, clockwise as one sees them."""
     angle = np.deg2rad(angle_deg)
     matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    return np.asarray(points, np.float64) @ matrix
+    result: npt.NDArray[np.float64] = np.asarray(points, np.float64) @ matrix
+    return result
 
 
 def blurred(field: Field, radius: float) -> Field:
@@ -152,28 +153,33 @@ def blurred(field: Field, radius: float) -> Field:
         factor = 2 / radius_px
         small = cv2.resize(field, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         small = cv2.GaussianBlur(small, (0, 0), 2, borderType=cv2.BORDER_REPLICATE)
-        return cv2.resize(small, field.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return cv2.GaussianBlur(field, (0, 0), radius_px, borderType=cv2.BORDER_REPLICATE)
+        result: Field = cv2.resize(small, field.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return result
+    result = cv2.GaussianBlur(field, (0, 0), radius_px, borderType=cv2.BORDER_REPLICATE)
+    return result
 
 
 def bevel(mask: Field, edge: float, height: float) -> Field:
     """Return the height of a flat top that slopes down within `edge` of the outline."""
     distance = _distance(mask) / mask.shape[0]
-    return np.minimum(distance / max(edge, 1e-3), 1) * np.float32(height)
+    result: Field = np.minimum(distance / max(edge, 1e-3), 1) * np.float32(height)
+    return result
 
 
 def dome(mask: Field, height: float) -> Field:
     """Return the height of a round body: a ball over a disc, a tube along a bar."""
     distance = _distance(mask)
     share = 1 - distance / max(float(distance.max()), 1)
-    return np.sqrt(np.maximum(1 - share * share, 0)) * np.float32(height)
+    result: Field = np.sqrt(np.maximum(1 - share * share, 0)) * np.float32(height)
+    return result
 
 
 def _distance(mask: Field) -> Field:
     inside = (mask > 0.4).astype(np.uint8)
     # Where a mask covers all there is no outline, and OpenCV's distance is endless.
     distance = np.minimum(cv2.distanceTransform(inside, cv2.DIST_L2, 3), mask.shape[0])
-    return cv2.GaussianBlur(distance, (3, 3), 0)
+    result: Field = cv2.GaussianBlur(distance, (3, 3), 0)
+    return result
 
 
 def clouds(size_px: int, cells: float | tuple[float, float], random: Random) -> Field:
@@ -184,13 +190,15 @@ def clouds(size_px: int, cells: float | tuple[float, float], random: Random) -> 
         min(size_px, max(2, round(across))),
     )
     grid = random.standard_normal(shape, dtype=np.float32)
-    return cv2.resize(grid, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
+    result: Field = cv2.resize(grid, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
+    return result
 
 
 def turbulence(size_px: int, cells: float, random: Random) -> Field:
     """Return noise around 0 that is rough at every scale, as stone and stains are."""
     octaves = (clouds(size_px, cells * 2**octave, random) / 1.7**octave for octave in range(4))
-    return np.sum(list(octaves), axis=0, dtype=np.float32) * np.float32(0.6)
+    total: Field = np.sum(list(octaves), axis=0, dtype=np.float32)
+    return total * np.float32(0.6)
 
 
 def pick(random: Random, options: Sequence[Option]) -> Option:
@@ -204,7 +212,8 @@ def any_colour(random: Random) -> Colour:
     strength = random.choice([0.03, 0.15, 0.5, 0.9], p=[0.35, 0.25, 0.2, 0.2])
     hue = random.uniform(0, 2 * np.pi) + np.array([0, 2, 4]) * np.pi / 3
     colour = 0.04 + 0.9 * lightness + strength * 0.45 * np.cos(hue) * (0.4 + lightness)
-    return np.clip(colour, 0.02, 0.98).astype(np.float32)
+    result: Field = np.clip(colour, 0.02, 0.98).astype(np.float32)
+    return result
 
 
 def near(colour: Colour, spread: float, random: Random) -> Colour:

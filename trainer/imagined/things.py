@@ -87,7 +87,7 @@ def lump(size_px: int, random: Random) -> Sheet:
     corners = int(random.integers(3, 12))
     angles = np.sort(random.uniform(0, 2 * np.pi, corners) * 0.3 + np.arange(corners) / corners * 5)
     radii = random.uniform(random.uniform(0.15, 0.4), 0.46, corners)
-    points = np.stack([np.cos(angles) * radii, np.sin(angles) * radii], axis=1) + MIDDLE
+    points: Floats = np.stack([np.cos(angles) * radii, np.sin(angles) * radii], axis=1) + MIDDLE
     if random.random() < 0.5:
         points = _rounded(points)
     mask = polygon(size_px, points)
@@ -311,7 +311,7 @@ def bundle_of_cloth(size_px: int, random: Random) -> Sheet:
     sheet = Sheet(size_px, colour)
     angles = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     radii = random.uniform(0.28, 0.47, 14)
-    points = np.stack([np.cos(angles) * radii, np.sin(angles) * radii], axis=1) + MIDDLE
+    points: Floats = np.stack([np.cos(angles) * radii, np.sin(angles) * radii], axis=1) + MIDDLE
     mask = polygon(size_px, _rounded(points))
     folds = turbulence(size_px, random.uniform(2, 5), random)
     if random.random() < 0.5:
@@ -335,7 +335,7 @@ def coil(size_px: int, random: Random) -> Sheet:
     angles = steps * 2 * np.pi
     drift = np.cumsum(random.normal(0, 0.006, (90, 2)), axis=0)
     radii = np.linspace(random.uniform(0.15, 0.4), 0.42, 90)[:, None] * (1, random.uniform(0.5, 1))
-    points = np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii + drift + MIDDLE
+    points: Floats = np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii + drift + MIDDLE
     width = random.uniform(0.03, 0.12)
     # In pieces, one on the other, so that one sees which lies on top.
     for first in range(0, 88, 22):

@@ -69,7 +69,7 @@ def wrench(size_px: int, random: Random) -> Sheet:
         sheet.add(end, colour, bevel(end, 0.02, 0.04))
         if random.random() < 0.6:
             jaw = np.array([(-0.5, 0), (0.5, 0), (0.5, 2 * outward), (-0.5, 2 * outward)]) * reach
-            sheet.cut(polygon(size_px, turned(jaw, 15) + (0.5, y)))
+            sheet.cut(polygon(size_px, np.add(turned(jaw, 15), (0.5, y))))
         else:
             sheet.cut(ellipse(size_px, (0.5, y), reach * 0.6))
     sheet.gloss = random.uniform(0.2, 0.9)
@@ -161,7 +161,7 @@ def scissors(size_px: int, random: Random) -> Sheet:
     spread = random.uniform(0, 12)
     for side in (-1, 1):
         blade = np.array([(-0.045, 0.0), (0, -0.46), (0.045, 0.0), (0.03, 0.12), (-0.03, 0.12)])
-        mask = polygon(size_px, turned(blade, side * spread) + (0.5, 0.5))
+        mask = polygon(size_px, np.add(turned(blade, side * spread), 0.5))
         sheet.add(mask, near(steel, 0.05, random), bevel(mask, 0.02, 0.03))
         centre = turned([(0, 0.31)], side * (spread + 22))[0] + (0.5, 0.5)
         outside = ellipse(size_px, centre, (0.11, 0.16), side * 12)
