@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
         (["--data", "{tmp}"], "holds neither index.csv nor the folders 'empty' and 'occupied'"),
         (
             ["--data", "{tmp}", "--recipe", "shiped"],
-            "--recipe shiped: no such recipe; choose one of head_only, shipped",
+            "--recipe shiped: no such recipe; choose one of efficientnet_b0, ",
         ),
         (["--data", "{tmp}", "--weights", "{tmp}/w.h5"], "w.h5: no such file"),
     ],

@@ -2,7 +2,7 @@
 
 Command: slotwatch-train train --recipe mobilenet_v2_224 --data DIR --out models/NAME
 Cost:    on the device the unit of the others, 2.7 MB.
-Result:  not measured yet.
+Result:  see "Sources nobody trained on" in docs/benchmarks.md.
 """
 
 from dataclasses import replace

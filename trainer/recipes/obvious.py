@@ -4,7 +4,7 @@ What a first afternoon gives; every other recipe has to beat it on sources it ne
 
 Command: slotwatch-train train --recipe obvious --data DIR --out models/NAME
 Cost:    on the device 0.37 of MobileNetV2 1.0 at 224 per crop, 2.7 MB.
-Result:  not measured yet.
+Result:  see "Sources nobody trained on" in docs/benchmarks.md.
 """
 
 from trainer.recipe import Recipe
