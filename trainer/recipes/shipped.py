@@ -1,4 +1,4 @@
-"""The recipe of models/default: fine-tuned a little, for cabinets it has never seen.
+"""The recipe of models/default: fine-tuned for cabinets it has never seen.
 
 Command: make train DATA=../shared/data/A_train_pool ARGS=--no-pictures
 Cost:    see docs/benchmarks.md.
@@ -13,8 +13,8 @@ RECIPE = Recipe(
     learns_after="block_5_add",
     views=4,
     imagined_crops=4000,
-    epochs=2,
-    learning_rate=5e-5,
+    epochs=6,
+    learning_rate=1e-4,
     holdout_share=0.12,
     test_share=0.12,
     test_from_groups=6,
