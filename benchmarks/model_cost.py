@@ -2,7 +2,7 @@
 
     python -m benchmarks.model_cost models/default [models/OTHER ...]
 
-The unit is MobileNetV2 1.0 at 224 px (random weights, quantized as the trainer does),
+The unit is MobileNetV2 1.0 at 224 px (random weights, all its convolutions in integers),
 measured in turn with the bundles in this run, one thread each. Needs the trainer's packages.
 """
 
@@ -40,7 +40,7 @@ def unit_model() -> bytes:
     random = np.random.default_rng(1)
     crops_rgb = random.integers(0, 256, (8, 224, 224, 3), dtype=np.uint8)
     kernel = random.normal(0, 0.03, backbone.output.shape[-1]).astype(np.float32)
-    return quantize(Network(backbone, kernel, 0.0), crops_rgb)
+    return quantize(Network(backbone, kernel, 0.0), crops_rgb, first_in_floats=0)
 
 
 class Invoked:

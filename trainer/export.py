@@ -17,6 +17,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from edge.bundle import FORMAT, GOLDEN_FILE, LABELS, MODEL_FILE, Golden
 from edge.classifier import load_runtime
 from edge.preprocess import PREPROCESS_VERSION
+from edge.types import ImageRGB
 from trainer.augment import augment
 from trainer.bound import FLOOR
 from trainer.dataset import Crops, Dataset
@@ -33,7 +34,7 @@ GOLDEN_PER_LABEL = 8
 # What lies between the embedding and the probability; no backbone has any of it.
 _HEAD_OPERATIONS = ["FULLY_CONNECTED", "MINIMUM", "MAXIMUM", "NEG"]
 # Convolutions that stay in floats: in MobileNetV2 half of the error for 4 % of the time.
-_FIRST_IN_FLOATS = 3
+FIRST_IN_FLOATS = 3
 # Runtimes round differently in the last bits of 53 layers; a wrong kernel is off by far more.
 GOLDEN_TOLERANCE = 0.1
 
@@ -64,29 +65,17 @@ def export_model(network: Network) -> Any:
     return model
 
 
-def quantize(network: Network, representative_rgb: Crops) -> bytes:
+def quantize(
+    network: Network, representative_rgb: Crops, first_in_floats: int = FIRST_IN_FLOATS
+) -> bytes:
     """Return the TFLite file; `representative_rgb` settles roundings and ranges.
 
-    Integers from the fourth convolution to the feature map, floats before, where errors grow
+    Integers up to the feature map, but floats for the first convolutions, where errors grow
     most, and for pooling and head: in integers every sure answer would be the same 255/256.
     Its input has scale 1 and zero point 0, so that a device feeds a crop as it is.
     """
-    converter = _converter_of(network, "float32")
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    # Ranges are chosen below; of one crop the converter only learns where some are needed.
-    converter.representative_dataset = lambda: iter([[representative_rgb[:1].astype(np.float32)]])
-    converter.target_spec.supported_ops = [
-        tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
-        tf.lite.OpsSet.TFLITE_BUILTINS,
-    ]
-    with native_output_silenced(), warnings.catch_warnings():
-        # The statistics come from the representative crops; the check does not know of them.
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
-        # The converter itself lets nobody change what lies between its two steps, nor leave
-        # operations out of the second. Its public debugger can do the latter only.
-        converter._experimental_calibrate_only = True
-        file = FloatFile(converter.convert())
-    first = file.convolutions()[:_FIRST_IN_FLOATS]
+    file = calibrated_file(network, representative_rgb[0])
+    first = file.convolutions()[:first_in_floats]
     round_weights(file, [c for c in file.convolutions() if c not in first], representative_rgb)
     choose_ranges(file, representative_rgb)
     calibrated = file.to_bytes()
@@ -106,6 +95,25 @@ def quantize(network: Network, representative_rgb: Crops) -> bytes:
             denylisted_ops=_HEAD_OPERATIONS,
         )
         return bytes(modify_model_io_type(model, tf.uint8, tf.float32))
+
+
+def calibrated_file(network: Network, crop_rgb: ImageRGB) -> FloatFile:
+    """Return the network halfway to integers: ranges, of this one crop, and floats still."""
+    converter = _converter_of(network, "float32")
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    # One crop is enough to learn which tensors need a range.
+    converter.representative_dataset = lambda: iter([[crop_rgb[None].astype(np.float32)]])
+    converter.target_spec.supported_ops = [
+        tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+        tf.lite.OpsSet.TFLITE_BUILTINS,
+    ]
+    with native_output_silenced(), warnings.catch_warnings():
+        # The statistics come from the representative crops; the check does not know of them.
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
+        # The converter itself lets nobody change what lies between its two steps, nor leave
+        # operations out of the second. Its public debugger can do the latter only.
+        converter._experimental_calibrate_only = True
+        return FloatFile(converter.convert())
 
 
 def keep_floats(network: Network) -> bytes:

@@ -94,8 +94,11 @@ class FloatFile:
 
     def set_constant(self, tensor: int, values: npt.NDArray[Any]) -> None:
         """Put other weights or another bias in place."""
-        raw = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
-        self._model.buffers[self._graph.tensors[tensor].buffer].data = raw
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
+        # A buffer of its own: equal constants, such as biases of zeros, share one.
+        self._graph.tensors[tensor].buffer = len(self._model.buffers)
+        self._model.buffers.append(buffer)
 
     def ranged(self) -> list[int]:
         """Return the tensors whose range is asked for: the input and what is computed."""

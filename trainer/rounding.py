@@ -19,6 +19,7 @@ from trainer.float_file import Convolution, FloatFile, Floats
 Doubles = npt.NDArray[np.float64]
 
 _LARGEST = 127  # integers of weights lie evenly around 0
+_BLOCK = 64  # weights whose errors the ones after the block take up together, for speed
 _PLACES = 128  # looked at of each crop and layer
 # Added to every variance, as a share of their mean: inputs that never vary say nothing.
 _DAMPING = 0.01
@@ -43,10 +44,10 @@ def _round_one(file: FloatFile, convolution: Convolution, patches: Floats) -> No
     if convolution.is_depthwise:
         # A filter per channel, each with inputs of its own.
         filters = weights.reshape(-1, weights.shape[-1]).T
-        inputs = patches.transpose(2, 0, 1).astype(np.float64, order="C")
+        inputs = patches.transpose(2, 0, 1).astype(np.float32, order="C")
     else:
         filters = weights.reshape(len(weights), -1)
-        inputs = patches.reshape(1, len(patches), -1).astype(np.float64)
+        inputs = patches.reshape(1, len(patches), -1)
     mean = inputs.mean(axis=1)
     deviations = inputs - mean[:, None]
     covariance = deviations.transpose(0, 2, 1) @ deviations / len(patches)
@@ -73,11 +74,16 @@ def rounded_filters(filters: npt.NDArray[np.floating], covariance: Doubles) -> D
     damped = covariance + np.eye(count) * (_DAMPING * variances + 1e-9)[:, None, None]
     inverse = np.linalg.cholesky(np.linalg.inv(damped)).transpose(0, 2, 1)
     rounded = np.empty_like(remaining)
-    for index in range(count):
-        nearest = np.clip(np.round(remaining[:, index] / steps), -_LARGEST, _LARGEST) * steps
-        rounded[:, index] = np.where(largest == index, filters[:, index], nearest)
-        errors = (remaining[:, index] - rounded[:, index]) / inverse[:, index, index]
-        remaining[:, index + 1 :] -= errors[:, None] * inverse[:, index, index + 1 :]
+    for start in range(0, count, _BLOCK):
+        end = min(start + _BLOCK, count)
+        errors = np.empty((len(filters), end - start))
+        for index in range(start, end):
+            nearest = np.clip(np.round(remaining[:, index] / steps), -_LARGEST, _LARGEST) * steps
+            rounded[:, index] = np.where(largest == index, filters[:, index], nearest)
+            error = (remaining[:, index] - rounded[:, index]) / inverse[:, index, index]
+            remaining[:, index + 1 : end] -= error[:, None] * inverse[:, index, index + 1 : end]
+            errors[:, index - start] = error
+        remaining[:, end:] -= (errors[:, None] @ inverse[:, start:end, end:])[:, 0]
     return rounded
 
 
@@ -101,5 +107,5 @@ def _patches(
     windows = windows[::stride, ::stride]  # (rows, columns, channels, *window)
     rows, columns = windows.shape[:2]
     places = random.permutation(rows * columns)[:_PLACES]
-    taken = windows[places // columns, places % columns]
-    return taken.reshape(*taken.shape[:2], -1).transpose(0, 2, 1)
+    taken: Floats = windows[places // columns, places % columns]
+    return np.moveaxis(taken.reshape(*taken.shape[:2], -1), 1, 2)
