@@ -153,10 +153,10 @@ def blurred(field: Field, radius: float) -> Field:
         factor = 2 / radius_px
         small = cv2.resize(field, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         small = cv2.GaussianBlur(small, (0, 0), 2, borderType=cv2.BORDER_REPLICATE)
-        result: Field = cv2.resize(small, field.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        return result
-    result = cv2.GaussianBlur(field, (0, 0), radius_px, borderType=cv2.BORDER_REPLICATE)
-    return result
+        soft: Field = cv2.resize(small, field.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    else:
+        soft = cv2.GaussianBlur(field, (0, 0), radius_px, borderType=cv2.BORDER_REPLICATE)
+    return soft
 
 
 def bevel(mask: Field, edge: float, height: float) -> Field:
