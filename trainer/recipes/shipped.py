@@ -2,8 +2,9 @@
 
 Command: make train DATA=../shared/data/A_train_pool ARGS=--no-pictures
 Cost:    about 12 minutes on two cores, half of it drawing views; 2.7 MB.
-Result:  see "Sources nobody trained on" in docs/benchmarks.md. models/default is still the bundle of
-         the recipe before this one (160 px, no bound): it reads the known car park better.
+Result:  see "Sources nobody trained on" in docs/benchmarks.md. models/default is still the
+         bundle of the recipe before this one (160 px, no bound): it reads the known car park
+         better.
 """
 
 from trainer.recipe import Recipe
