@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -75,8 +74,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"slotwatch {arguments.command}: {error}", file=sys.stderr)
         return 1
-    finally:
-        logging.shutdown()
 
 
 def _open_standard_streams() -> None:
