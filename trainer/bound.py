@@ -2,7 +2,7 @@
 
 A linear head on features that it never learned to tell apart is as sure of a wall, a hand or a
 torn picture as of a slot. So a second linear layer on the same features tells slots from
-garbage, and the logit of the answer is clipped to its logit: what is no slot reads 0.5.
+garbage, and the logit of the answer is clipped to its logit: what is no slot reads 0.45 to 0.55.
 It is part of the graph, five small operations; the device has no code for it.
 """
 
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float32]
 FLOOR = 0.2
 _C = 0.01  # inverse strength of the regularisation, as in scikit-learn
 _MOST_STEPS = 200
-_GARBAGE_BELOW = 0.9995  # share of garbage that the bound keeps at 0.5 exactly
+_GARBAGE_BELOW = 0.9995  # share of garbage whose bound is no more than FLOOR
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,20 +19,16 @@ import numpy.typing as npt
 from edge.types import ConfigurationError
 from trainer.dataset import Dataset
 from trainer.fit import Prepared, fit, prepare
-from trainer.garbage import GARBAGE
-from trainer.metrics import figures
-from trainer.network import Network, maps_below, pooled_features
+from trainer.metrics import figures, is_answered
+from trainer.network import Floats, Network, maps_below, pooled_features, sigmoid
 from trainer.progress import progress_bar
 from trainer.recipe import Recipe
 from trainer.splits import group_samples, split_groups
 from trainer.training_data import DRAWN_SOURCES
+from trainer.trials import GARBAGE_COUNT, darkened, garbage_pictures
 from trainer.views import Inputs
 
 log = logging.getLogger(__name__)
-
-GARBAGE_COUNT = 2000
-_GARBAGE_SEED = 77  # no training uses it
-_LIGHT = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -110,8 +106,9 @@ def compare(
         return found
     prepared = prepare(recipe, dataset, weights_file)
     as_it_came = prepared.cut.above_weights()
-    garbage = _garbage_maps(recipe, prepared)
-    dark = maps_below(prepared.cut, (dataset.crops_rgb * np.float32(_LIGHT)).astype(np.uint8))
+    pictures = np.concatenate(list(garbage_pictures(dataset.crops_rgb).values()))
+    garbage = maps_below(prepared.cut, pictures)
+    dark = maps_below(prepared.cut, darkened(dataset.crops_rgb))
     for seed, fold in progress_bar(missing, recipe.name):
         prepared.cut.set_above_weights(as_it_came)
         seeded = replace(recipe, seed=seed, test_share=0.0)
@@ -144,16 +141,13 @@ def _measure(
     garbage: Inputs,
     scale: float,
 ) -> FoldFigures:
-    def probability(inputs: Inputs) -> npt.NDArray[np.float64]:
-        logits = network.logits_of(pooled_features(prepared.cut, inputs))
-        return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64))), dtype=np.float64)
+    def probability(inputs: Inputs) -> Floats:
+        return sigmoid(network.logits_of(pooled_features(prepared.cut, inputs)))
 
     occupied = prepared.dataset.labels[left_out] > 0.5
     thresholds = (recipe.empty_at, recipe.occupied_at)
     plain = figures(occupied, probability(prepared.views.plain[left_out]), *thresholds)
     in_the_dark = figures(occupied, probability(dark[left_out]), *thresholds)
-    of_garbage = probability(garbage)
-    is_answered = (of_garbage <= recipe.empty_at) | (of_garbage >= recipe.occupied_at)
     return FoldFigures(
         recipe.name,
         recipe.seed,
@@ -164,7 +158,7 @@ def _measure(
         plain.coverage,
         plain.answered_balanced_accuracy,
         in_the_dark.balanced_accuracy,
-        int(is_answered.sum()),
+        int(is_answered(probability(garbage), *thresholds).sum()),
         scale,
     )
 
@@ -178,17 +172,6 @@ def _in_words(row: FoldFigures) -> str:
             ("of these balanced accuracy", row.answered_balanced_accuracy),
         )
     )
-
-
-def _garbage_maps(recipe: Recipe, prepared: Prepared) -> Inputs:
-    kinds = list(GARBAGE.values())
-    crops_rgb = prepared.dataset.crops_rgb
-    pictures = []
-    for index in range(GARBAGE_COUNT):
-        random = np.random.default_rng([_GARBAGE_SEED, index])
-        crop_rgb = crops_rgb[int(random.integers(len(crops_rgb)))]
-        pictures.append(kinds[index % len(kinds)](recipe.input_size_px, random, crop_rgb))
-    return maps_below(prepared.cut, np.stack(pictures))
 
 
 def read_figures(done: Path) -> list[FoldFigures]:

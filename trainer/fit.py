@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 
 import cv2
@@ -22,7 +23,7 @@ from trainer.checkpoint import Checkpoint
 from trainer.dataset import Dataset
 from trainer.fine_tune import EpochLog, Lessons, Watched, fine_tune
 from trainer.head import fit_head
-from trainer.network import Cut, Floats, Network, cut_backbone, pooled_features
+from trainer.network import Cut, Floats, Network, cut_backbone, pooled_features, sigmoid
 from trainer.recipe import Recipe
 from trainer.splits import balanced_weights
 from trainer.views import Views, draw_views
@@ -84,9 +85,7 @@ class Prepared:
         )
 
 
-def prepare(
-    recipe: Recipe, dataset: Dataset, weights_file: Path | None, seed: int | None = None
-) -> Prepared:
+def prepare(recipe: Recipe, dataset: Dataset, weights_file: Path | None) -> Prepared:
     """Return what runs of this recipe on (parts of) this dataset need.
 
     Without `weights_file` the backbone starts from random weights.
@@ -94,18 +93,13 @@ def prepare(
     tf.get_logger().setLevel(logging.ERROR)  # Each run is traced anew, and it would warn of that.
     # Layers without a name of their own are counted, and their names end up in the bundle.
     keras.backend.clear_session()
-    keras.utils.set_random_seed(recipe.seed if seed is None else seed)
+    keras.utils.set_random_seed(recipe.seed)
     cv2.setNumThreads(1)  # Views are drawn in threads of their own.
     backbone = BACKBONES[recipe.backbone].build(recipe.input_size_px)
-    if weights_file is not None and recipe.transfer != "from scratch":
+    if weights_file is not None:
         BACKBONES[recipe.backbone].load(backbone, weights_file)
     cut = cut_backbone(backbone, recipe)
-    return Prepared(
-        backbone,
-        cut,
-        draw_views(recipe, cut, dataset, recipe.seed if seed is None else seed),
-        dataset,
-    )
+    return Prepared(backbone, cut, draw_views(recipe, cut, dataset, recipe.seed), dataset)
 
 
 def fit(
@@ -217,25 +211,23 @@ def run_key(recipe: Recipe, prepared: Prepared, lessons: Lessons, watched: Watch
 
 def lessons_of(recipe: Recipe, prepared: Prepared, is_train: npt.NDArray[np.bool_]) -> Lessons:
     """Return what a run learns from: views of the crops where the mask holds, and garbage."""
-    train = prepared.dataset.subset(is_train)
     views = prepared.views.subset(is_train)
     smoothing = np.float32(recipe.label_smoothing)
-    targets = train.labels * (1 - smoothing) + smoothing / 2
+    targets = prepared.dataset.labels[is_train] * (1 - smoothing) + smoothing / 2
     return Lessons(
         views,
         targets,
         (targets,) * len(views.augmented),
-        balanced_weights(train.samples, recipe.source_weights),
+        balanced_weights([*compress(prepared.dataset.samples, is_train)], recipe.source_weights),
     )
 
 
 def watched_of(recipe: Recipe, prepared: Prepared, is_holdout: npt.NDArray[np.bool_]) -> Watched:
     """Return the held-out crops as they were read, never a view of them."""
-    holdout = prepared.dataset.subset(is_holdout)
     return Watched(
         prepared.views.plain[is_holdout],
-        holdout.labels,
-        balanced_weights(holdout.samples, recipe.source_weights),
+        prepared.dataset.labels[is_holdout],
+        balanced_weights([*compress(prepared.dataset.samples, is_holdout)], recipe.source_weights),
     )
 
 
@@ -291,7 +283,7 @@ def _taught_by(members: Sequence[_Member], cut: Cut, lessons: Lessons) -> Lesson
         for member in members:
             cut.set_above_weights(member.weights)
             logits.append(pooled_features(cut, inputs) @ member.kernel + member.bias)
-        return np.asarray(1 / (1 + np.exp(-np.mean(logits, axis=0))), dtype=np.float32)
+        return sigmoid(np.mean(logits, axis=0))
 
     return replace(
         lessons,

@@ -20,6 +20,11 @@ Floats = npt.NDArray[np.float32]
 _BATCH = 64
 
 
+def sigmoid(logits: Floats) -> Floats:
+    """Return the probability of OCCUPIED that a logit of it means, same shape."""
+    return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Network:
     """A backbone and a linear head on its pooled features.
@@ -44,7 +49,7 @@ class Network:
 
     def probabilities(self, crops_rgb: Crops) -> Floats:
         """Return the probability of OCCUPIED of each crop, shape (count,)."""
-        return np.asarray(1 / (1 + np.exp(-self.logits(crops_rgb))), dtype=np.float32)
+        return sigmoid(self.logits(crops_rgb))
 
     def calibrated(self, calibration: Calibration) -> Network:
         """Return the network with the calibration folded into its head."""

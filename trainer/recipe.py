@@ -30,7 +30,7 @@ class Recipe:
 
     # What the network sees of a crop beside the crop itself, drawn once.
     views: int = 0  # augmented views of each crop
-    garbage_share: float = 0.08  # of what is learned from: pictures of no slot, taught as 0.5
+    garbage_share: float = 0.08  # of what is learned from: pictures of no slot
     imagined_crops: int = 0  # drawn slots, mixed in as one more source, "imagined"
 
     # The head, on the features of the backbone as it came.

@@ -35,7 +35,6 @@ from trainer.fit import Fitted, Prepared, ReportEpoch, fit, ignore_epoch, prepar
 from trainer.learning_curve import LearningPoint, learning_curve
 from trainer.logbook import Logbook
 from trainer.metrics import difference, figures
-from trainer.network import pooled_features
 from trainer.network_file import save_network
 from trainer.provenance import package_versions, provenance_of
 from trainer.recipe import Recipe
@@ -113,7 +112,13 @@ def _read_and_split(folders: Sequence[Path], recipe: Recipe) -> tuple[Dataset, S
     split = split_dataset(dataset, recipe)
     for aside in (*dataset.set_aside, *split.set_aside):
         log.warning("set aside %s: %s", aside.file, aside.reason)
-    _require_both_labels({n: dataset.subset(split.names == n) for n in SPLITS}, folders)
+    for name in SPLITS:
+        if len(set(dataset.labels[split.names == name])) < 2:
+            raise DataError(
+                f"{', '.join(map(str, folders))}: the crops of cameras, days and slots that are "
+                f"kept together leave the {name} split without both labels; add crops of at "
+                "least three cameras, days or slots with both labels in each"
+            )
     return dataset, split
 
 
@@ -132,22 +137,12 @@ def _fit(
         return fit(recipe, prepared, is_train, is_holdout, report_epoch, checkpoints, workers)
 
 
-def _require_both_labels(parts: Mapping[str, Dataset], folders: Sequence[Path]) -> None:
-    for name, part in parts.items():
-        if len({s.is_occupied for s in part.samples}) < 2:
-            raise DataError(
-                f"{', '.join(map(str, folders))}: the crops of cameras, days and slots that are "
-                f"kept together leave the {name} split without both labels; add crops of at "
-                "least three cameras, days or slots with both labels in each"
-            )
-
-
 def _learning_curve(recipe: Recipe, prepared: Prepared, split: Split) -> tuple[LearningPoint, ...]:
     """Return what a head alone learns from parts of the data; nothing where features are random."""
     if recipe.transfer == "from scratch":
         return ()
     # Before fine-tuning changes them: features that saw every crop make a few look like enough.
-    features = pooled_features(prepared.cut, prepared.views.plain)
+    features, _ = prepared.first_features
     occupied, groups = prepared.dataset.labels > 0.5, np.array(split.grouping.groups)
     sources = np.array([s.source for s in prepared.dataset.samples])
     train, test = split.names == "train", split.names == "test"
@@ -194,10 +189,15 @@ def _write(
         write_bundle(draft, manifest({}), fill_bundle(model, golden))
         classifier = Classifier(read_bundle(draft))
         golden = replace(golden, probability=score(classifier, crops_rgb).astype(np.float32))
+        is_quantized = BACKBONES[recipe.backbone].is_quantizable
+        numbers = "int8" if is_quantized else "float"
         subject = f"{enumerated(_held_out_units(split, parts['test']))} that training never saw"
-        tested = score_part(classifier, "test (int8, as shipped)", subject, parts["test"])
+        tested = score_part(classifier, f"test ({numbers}, as shipped)", subject, parts["test"])
         watched = score_part(
-            classifier, "holdout (int8, as shipped)", "the crops that stopped it", parts["holdout"]
+            classifier,
+            f"holdout ({numbers}, as shipped)",
+            "the crops that stopped it",
+            parts["holdout"],
         )
         thresholds = recipe.empty_at, recipe.occupied_at
         of_crops = partial(score, classifier)
@@ -207,7 +207,7 @@ def _write(
         )
         cost = cost_of(classifier)
     in_floats = Scored(
-        "test (float, before quantization)",
+        f"test (float, before {'quantization' if is_quantized else 'export'})",
         tested.samples,
         tested.crops_rgb,
         fitted.network.probabilities(tested.crops_rgb),

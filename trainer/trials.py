@@ -31,21 +31,34 @@ class GarbageTrial:
     worst_probability: float  # the one furthest from 0.5
 
 
-def try_garbage(
-    score: Score, crops_rgb: Crops, empty_at: float, occupied_at: float, count: int = GARBAGE_COUNT
-) -> tuple[GarbageTrial, ...]:
-    """Return what becomes of about `count` pictures of no slot, one trial for each kind.
+def garbage_pictures(crops_rgb: Crops, count: int = GARBAGE_COUNT) -> dict[str, Crops]:
+    """Return `count` pictures of no slot, by kind, that no training draws.
 
     Kinds that are a spoilt crop are made of `crops_rgb`, (crops, size, size, 3).
     """
-    trials = []
+    pictures = {}
     for number, (kind, draw) in enumerate(GARBAGE.items()):
-        pictures = []
-        for index in range(max(1, count // len(GARBAGE))):
+        of_kind = []
+        for index in range(count // len(GARBAGE) + (number < count % len(GARBAGE))):
             random = np.random.default_rng([_UNUSED_SEED, number, index])
             crop_rgb = crops_rgb[random.integers(len(crops_rgb))]
-            pictures.append(draw(crops_rgb.shape[1], random, crop_rgb))
-        probability = score(np.stack(pictures))
+            of_kind.append(draw(crops_rgb.shape[1], random, crop_rgb))
+        pictures[kind] = np.stack(of_kind)
+    return pictures
+
+
+def darkened(crops_rgb: Crops) -> Crops:
+    """Return the crops with LIGHT_SHARE of their light: every pixel value that much of it."""
+    return np.asarray((crops_rgb * np.float32(LIGHT_SHARE)).round(), dtype=np.uint8)
+
+
+def try_garbage(
+    score: Score, crops_rgb: Crops, empty_at: float, occupied_at: float, count: int = GARBAGE_COUNT
+) -> tuple[GarbageTrial, ...]:
+    """Return what becomes of `count` pictures of no slot, one trial for each kind."""
+    trials = []
+    for kind, pictures in garbage_pictures(crops_rgb, count).items():
+        probability = score(pictures)
         answered = is_answered(probability, empty_at, occupied_at)
         worst = probability[np.argmax(np.abs(probability - 0.5))]
         trials.append(GarbageTrial(kind, len(pictures), int((~answered).sum()), float(worst)))
@@ -69,13 +82,12 @@ def try_less_light(
     empty_at: float,
     occupied_at: float,
 ) -> LightTrial:
-    """Return what a third of the light costs: every pixel value divided by three.
+    """Return what becomes of the crops with LIGHT_SHARE of their light.
 
     `probability` (count,) is what the model says of the crops as they are.
     """
-    dark_rgb = np.asarray((crops_rgb * np.float32(LIGHT_SHARE)).round(), dtype=np.uint8)
     return LightTrial(
         LIGHT_SHARE,
         figures(occupied, probability, empty_at, occupied_at),
-        figures(occupied, score(dark_rgb), empty_at, occupied_at),
+        figures(occupied, score(darkened(crops_rgb)), empty_at, occupied_at),
     )

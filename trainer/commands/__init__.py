@@ -14,6 +14,7 @@ from edge.types import ConfigurationError
 from trainer.metrics import figures
 from trainer.quiet import native_output_silenced
 from trainer.recipe import Recipe, SplitBy
+from trainer.recipes import RECIPES
 from trainer.report import Report
 
 
@@ -26,6 +27,16 @@ def add_data_argument(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="DIR",
         help="folder with index.csv, or with 'empty' and 'occupied' folders; may be repeated",
+    )
+
+
+def add_recipe_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--recipe`."""
+    parser.add_argument(
+        "--recipe",
+        default="shipped",
+        metavar="NAME",
+        help=f"one of {', '.join(sorted(RECIPES))} (default: shipped)",
     )
 
 

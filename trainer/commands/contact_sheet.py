@@ -11,11 +11,10 @@ import cv2
 import numpy as np
 
 from edge.types import ConfigurationError
-from trainer.commands import add_data_argument
+from trainer.commands import add_data_argument, add_recipe_argument
 from trainer.contact_sheet import CROPS_PER_LABEL, draw_sheet, sheet_page, sheet_rows
 from trainer.dataset import Sample, list_samples, read_crops
 from trainer.recipe import find_recipe
-from trainer.recipes import RECIPES
 
 _PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 _PAGE_SUFFIXES = {".html", ".htm"}
@@ -26,12 +25,7 @@ _SPARE = 10
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_data_argument(parser)
-    parser.add_argument(
-        "--recipe",
-        default="shipped",
-        metavar="NAME",
-        help=f"one of {', '.join(sorted(RECIPES))} (default: shipped)",
-    )
+    add_recipe_argument(parser)
     parser.add_argument(
         "--seed", type=int, default=1, metavar="N", help="another one shows other crops and views"
     )

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from trainer.commands import add_data_argument, add_split_arguments, with_split
+from trainer.commands import (
+    add_data_argument,
+    add_recipe_argument,
+    add_split_arguments,
+    with_split,
+)
 from trainer.dataset import read_dataset
 from trainer.recipe import find_recipe
 from trainer.splits import split_dataset
@@ -15,12 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_data_argument(parser)
     add_split_arguments(parser)
-    parser.add_argument(
-        "--recipe",
-        default="shipped",
-        metavar="NAME",
-        help="whose split and seed to show (default: shipped)",
-    )
+    add_recipe_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> str:

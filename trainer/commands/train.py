@@ -14,6 +14,7 @@ from trainer.cluster import enter_cluster, is_in_cluster
 from trainer.commands import (
     add_data_argument,
     add_pictures_argument,
+    add_recipe_argument,
     add_settings_arguments,
     add_split_arguments,
     summary_of,
@@ -23,7 +24,6 @@ from trainer.commands import (
 from trainer.exit_status import exit_status_of
 from trainer.local_workers import run_as_workers
 from trainer.recipe import find_recipe, with_settings
-from trainer.recipes import RECIPES
 from trainer.weights import cache_folder
 
 
@@ -34,12 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="models/NAME", help="folder of the new bundle"
     )
-    parser.add_argument(
-        "--recipe",
-        default="shipped",
-        metavar="NAME",
-        help=f"one of {', '.join(sorted(RECIPES))} (default: shipped)",
-    )
+    add_recipe_argument(parser)
     add_settings_arguments(parser)
     add_split_arguments(parser)
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the recipe's own")
