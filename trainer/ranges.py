@@ -9,7 +9,7 @@ from trainer.float_file import FloatFile, Floats
 
 _LEVELS = 255  # steps between 256 integers
 _SHARES = np.linspace(0.3, 1.0, 15)  # of the whole range that are tried on either side
-_VALUES = 1500  # looked at of each crop and tensor
+_VALUES = 100_000  # looked at of each tensor, the same number of each crop
 _CLIPPED = ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD")
 
 
@@ -30,7 +30,8 @@ def choose_ranges(file: FloatFile, crops_rgb: Crops) -> None:
         for tensor, value in values.items():
             smallest, largest = ends[tensor]
             ends[tensor] = (min(smallest, float(value.min())), max(largest, float(value.max())))
-            samples[tensor].append(value.ravel()[random.integers(0, value.size, _VALUES)])
+            chosen = random.integers(0, value.size, -(-_VALUES // len(crops_rgb)))
+            samples[tensor].append(value.ravel()[chosen])
     file.set_range(file.input(), 0, 255)
     is_behind_a_convolution = False
     for tensor in tensors:

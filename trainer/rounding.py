@@ -20,7 +20,8 @@ Doubles = npt.NDArray[np.float64]
 
 _LARGEST = 127  # integers of weights lie evenly around 0
 _BLOCK = 64  # weights whose errors the ones after the block take up together, for speed
-_PLACES = 128  # looked at of each crop and layer
+_PLACES = 64  # looked at of each crop and layer
+_PLACES_OF_DEPTHWISE = 16  # a filter of nine weights needs fewer
 # Added to every variance, as a share of their mean: inputs that never vary say nothing.
 _DAMPING = 0.01
 
@@ -35,22 +36,23 @@ def round_weights(file: FloatFile, convolutions: Sequence[Convolution], crops_rg
         for convolution, shape, seen in zip(convolutions, shapes, patches, strict=True):
             seen.append(_patches(values[convolution.source][0], convolution, shape, random))
     for convolution, seen in zip(convolutions, patches, strict=True):
-        _round_one(file, convolution, np.concatenate(seen))
+        _round_one(file, convolution, seen)
+        seen.clear()
 
 
-def _round_one(file: FloatFile, convolution: Convolution, patches: Floats) -> None:
-    """`patches` (count, rows * columns, channels) is what the convolution reads."""
+def _round_one(file: FloatFile, convolution: Convolution, seen: Sequence[Floats]) -> None:
+    """`seen` is what the convolution reads, of each crop (places, rows * columns, channels)."""
     weights = file.constant(convolution.weights)
     if convolution.is_depthwise:
         # A filter per channel, each with inputs of its own.
         filters = weights.reshape(-1, weights.shape[-1]).T
-        inputs = patches.transpose(2, 0, 1).astype(np.float32, order="C")
+        inputs = np.concatenate([patches.transpose(2, 1, 0) for patches in seen], axis=2)
     else:
         filters = weights.reshape(len(weights), -1)
-        inputs = patches.reshape(1, len(patches), -1)
-    mean = inputs.mean(axis=1)
-    deviations = inputs - mean[:, None]
-    covariance = deviations.transpose(0, 2, 1) @ deviations / len(patches)
+        inputs = np.concatenate(seen).reshape(-1, filters.shape[1]).T[None]
+    mean = inputs.mean(axis=2)
+    inputs -= mean[:, :, None]
+    covariance = inputs @ inputs.transpose(0, 2, 1) / inputs.shape[2]
     rounded = rounded_filters(filters, covariance)
     shift = ((filters - rounded) * mean).sum(axis=1)
     file.set_constant(
@@ -83,7 +85,11 @@ def rounded_filters(filters: npt.NDArray[np.floating], covariance: Doubles) -> D
             error = (remaining[:, index] - rounded[:, index]) / inverse[:, index, index]
             remaining[:, index + 1 : end] -= error[:, None] * inverse[:, index, index + 1 : end]
             errors[:, index - start] = error
-        remaining[:, end:] -= (errors[:, None] @ inverse[:, start:end, end:])[:, 0]
+        taken_up = inverse[:, start:end, end:]
+        # One product where all filters read the same: as many small ones take ten times as long.
+        remaining[:, end:] -= (
+            errors @ taken_up[0] if len(taken_up) == 1 else (errors[:, None] @ taken_up)[:, 0]
+        )
     return rounded
 
 
@@ -96,16 +102,19 @@ def _patches(
     """Return what the filters read at some places, (places, rows * columns, channels)."""
     _, *window, _ = weights_shape
     stride = convolution.stride
-    if convolution.is_padded:
+    counts, offsets = [], []
+    for size, taken in zip(source.shape[:2], window, strict=True):
+        count = -(-size // stride) if convolution.is_padded else (size - taken) // stride + 1
         # As TensorFlow pads: the odd one goes below and to the right.
-        missing = [
-            max(0, (-(-size // stride) - 1) * stride + taken - size)
-            for size, taken in zip(source.shape[:2], window, strict=True)
-        ]
-        source = np.pad(source, [(m // 2, m - m // 2) for m in missing] + [(0, 0)])
-    windows = np.lib.stride_tricks.sliding_window_view(source, window, axis=(0, 1))
-    windows = windows[::stride, ::stride]  # (rows, columns, channels, *window)
-    rows, columns = windows.shape[:2]
-    places = random.permutation(rows * columns)[:_PLACES]
-    taken: Floats = windows[places // columns, places % columns]
-    return np.moveaxis(taken.reshape(*taken.shape[:2], -1), 1, 2)
+        missing = max(0, (count - 1) * stride + taken - size) if convolution.is_padded else 0
+        counts.append(count)
+        offsets.append(np.arange(taken) - missing // 2)
+    count = _PLACES_OF_DEPTHWISE if convolution.is_depthwise else _PLACES
+    places = random.permutation(counts[0] * counts[1])[:count]
+    rows = (places // counts[1] * stride)[:, None, None] + offsets[0][:, None]
+    columns = (places % counts[1] * stride)[:, None, None] + offsets[1]
+    inside = (rows >= 0) & (rows < source.shape[0]) & (columns >= 0) & (columns < source.shape[1])
+    # What lies outside is taken from anywhere and made 0.
+    patches: Floats = source[rows % source.shape[0], columns % source.shape[1]]
+    patches[~inside] = 0
+    return patches.reshape(len(places), -1, source.shape[-1])
