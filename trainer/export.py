@@ -19,7 +19,7 @@ from edge.classifier import load_runtime
 from edge.preprocess import PREPROCESS_VERSION
 from edge.types import ImageRGB
 from trainer.augment import augment
-from trainer.bound import FLOOR
+from trainer.bound import FLOOR, LEAK, Bound
 from trainer.dataset import Crops, Dataset
 from trainer.drawn import drawn_crop
 from trainer.float_file import FloatFile
@@ -51,18 +51,32 @@ def export_model(network: Network) -> Any:
     dense = keras.layers.Dense(1, name="logit")
     attention = keras.layers.Conv2D(1, 1, name="attention")
     logit = dense(embedding)
-    bound = network.bound
-    if bound is not None:
-        limit_of = keras.layers.Dense(1, name="bound")
-        limit = keras.ops.maximum(limit_of(embedding), FLOOR)
-        limit_of.set_weights([bound.kernel[:, None], np.array([bound.bias], np.float32)])
-        logit = keras.ops.maximum(keras.ops.minimum(logit, limit), -limit)
+    if network.bound is not None:
+        largest = _limit(embedding, network, network.bound, LEAK)
+        smallest = -_limit(embedding, network, network.bound, -LEAK)
+        logit = keras.ops.maximum(keras.ops.minimum(logit, largest), smallest)
     probability = keras.layers.Activation("sigmoid", name="probability")(logit)
     model = keras.Model(network.backbone.input, [probability, attention(features), embedding])
     bias = np.array([network.bias], np.float32)
     dense.set_weights([network.kernel[:, None], bias])
     attention.set_weights([network.kernel[None, None, :, None], bias])
     return model
+
+
+def _limit(embedding: Any, network: Network, bound: Bound, leak: float) -> Any:
+    """Return max(log-odds of a slot, FLOOR) + leak * logit.
+
+    As the larger of two linear layers: additions are the backbone's too, and in integers.
+    """
+    limits = []
+    for kernel, bias in (
+        (bound.kernel + leak * network.kernel, bound.bias + leak * network.bias),
+        (leak * network.kernel, FLOOR + leak * network.bias),
+    ):
+        limit = keras.layers.Dense(1)
+        limits.append(limit(embedding))
+        limit.set_weights([kernel[:, None], np.array([bias], np.float32)])
+    return keras.ops.maximum(*limits)
 
 
 def quantize(

@@ -15,7 +15,7 @@ RECIPE = Recipe(
     learns_after="block_5_add",
     views=4,
     imagined_crops=4000,
-    epochs=6,
+    epochs=12,
     learning_rate=1e-4,
     holdout_share=0.12,
     test_share=0.12,
@@ -27,6 +27,7 @@ RECIPE = Recipe(
     # aerial: its two labels lie on disjoint slots of one video, so it teaches the slots too.
     source_weights={
         "imagined": 2.0,
+        "pklot": 2.5,
         "priya": 1.2,
         "screws": 0.6,
         "aerial": 0.3,
