@@ -48,6 +48,12 @@ class Reason(StrEnum):
     FRAME_BRIGHT = "frame_bright"
     FRAME_FLAT = "frame_flat"  # one colour all over: a covered lens, a dead sensor
     FRAME_SIZE = "frame_size"  # the picture's shape is not the one the slots were drawn on
+    FRAME_BLURRED = "frame_blurred"
+    FRAME_FROZEN = "frame_frozen"  # the same picture again and again
+    FRAME_TORN = "frame_torn"  # half decoded, filled up, lost in noise, without its colours
+    FRAME_UNLIKE = "frame_unlike"  # not the scene of the reference picture
+    CAMERA_MOVED = "camera_moved"  # too far for the regions to be moved along
+    SLOT_COVERED = "slot_covered"  # something is in front of the slot
     CLASSIFIER_ERROR = "classifier_error"
     DISABLED = "disabled"  # `enabled: false` in the slots file
 

@@ -21,6 +21,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.align",
         "edge.config_file",
         "edge.decide",
+        "edge.look",
         "edge.pipeline",
         "edge.preprocess",
         "edge.problems",

@@ -1,10 +1,11 @@
-"""Which frames show something."""
+"""Which frames show the cabinet, and why the others do not."""
 
 import cv2
 import numpy as np
 import pytest
 
-from edge.quality import fits_slots, judge_frame
+from edge.look import look_at
+from edge.quality import GateMemory, fits_slots, judge, judge_frame
 from edge.types import Reason
 
 
@@ -41,3 +42,156 @@ def test_a_picture_of_any_shape_can_be_judged(shape):
 def test_a_picture_must_have_the_slots_shape(size, fits):
     image = np.zeros((size[1], size[0], 3), np.uint8)
     assert fits_slots(image, (1920, 1080)) is fits
+
+
+def cabinet(light=1.0, seed=1, filled=True, sensor=0):
+    """Return a drawn cabinet of 48 slots, half of them filled, with a sensor's noise."""
+    rng = np.random.default_rng(seed)
+    image = np.full((360, 640, 3), (150, 140, 120), np.uint8)
+    for top in range(30, 330, 50):
+        for left in range(40, 600, 70):
+            cv2.rectangle(image, (left, top), (left + 60, top + 40), (60, 60, 70), -1)
+            colour = tuple(map(int, rng.integers(60, 255, 3)))
+            if filled and rng.random() < 0.5:
+                cv2.circle(image, (left + 30, top + 20), 12, colour, -1)
+    noise = np.random.default_rng((seed, sensor)).normal(0, 2, image.shape)
+    return (image * light + noise).clip(0, 255).astype(np.uint8)
+
+
+def half_grey(image):
+    image = image.copy()
+    image[200:] = 128
+    return image
+
+
+def smeared(image):
+    image = image.copy()
+    image[200:] = image[200]
+    return image
+
+
+def without_chroma_below(image):
+    image = image.copy()
+    image[325:] = (0, 135, 0)
+    image[325:, ::2, 1] = 120
+    return image
+
+
+def tinted_below(image):
+    image = image.copy()
+    image[150:] = (image[150:] + np.array((40.0, -30.0, 40.0))).clip(0, 255).astype(np.uint8)
+    return image
+
+
+def blocks_out_of_place(image):
+    """Return the picture as a JPEG is decoded that lacks some bytes of its middle."""
+    image = image.copy()
+    image[230:] = np.roll(image[230:], (25, 35), (0, 1))
+    return image
+
+
+def drowned_in_noise(image):
+    noise = np.random.default_rng(3).normal(0, 120, image.shape)
+    return (image + noise).clip(0, 255).astype(np.uint8)
+
+
+def lamp_in_the_dark(image):
+    noise = np.random.default_rng(3).normal(4, 2, image.shape).clip(0, 255).astype(np.uint8)
+    return cv2.circle(noise, (320, 180), 60, (250, 250, 240), -1)
+
+
+def lamp_into_the_lens(image):
+    image = image.copy()
+    image[:, 60:] = 255
+    return image
+
+
+def blurred(width_share):
+    return lambda image: cv2.GaussianBlur(image, (0, 0), width_share * image.shape[1])
+
+
+def shaken(image):
+    return cv2.blur(image, (1, 25))
+
+
+def turned_away(image):
+    height, width = image.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 30, 1.0)
+    return cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+
+
+@pytest.mark.parametrize(
+    ("damage", "alone", "beside"),
+    [
+        (half_grey, Reason.FRAME_TORN, Reason.FRAME_TORN),
+        (smeared, Reason.FRAME_TORN, Reason.FRAME_TORN),
+        (without_chroma_below, Reason.FRAME_TORN, Reason.FRAME_TORN),
+        (drowned_in_noise, Reason.FRAME_TORN, Reason.FRAME_TORN),
+        (tinted_below, None, Reason.FRAME_TORN),
+        (blocks_out_of_place, None, Reason.FRAME_TORN),
+        (blurred(0.01), Reason.FRAME_BLURRED, Reason.FRAME_BLURRED),
+        (blurred(0.003), None, Reason.FRAME_BLURRED),
+        (shaken, None, Reason.FRAME_BLURRED),
+        (turned_away, None, Reason.FRAME_UNLIKE),
+        (lamp_into_the_lens, None, Reason.FRAME_BRIGHT),
+        (lamp_in_the_dark, None, Reason.FRAME_DARK),
+        (np.zeros_like, Reason.FRAME_DARK, Reason.FRAME_DARK),
+    ],
+)
+def test_damage_is_named_alone_and_beside_the_reference(damage, alone, beside):
+    frame = damage(cabinet(sensor=1))
+    assert judge(GateMemory(), frame, None, True)[1] is alone
+    assert judge(GateMemory(), frame, look_at(cabinet(filled=False)), True)[1] is beside
+
+
+@pytest.mark.parametrize("light", [0.2, 0.5, 1.2])
+def test_other_things_in_another_light_are_the_same_cabinet(light):
+    reference = look_at(cabinet(filled=False))
+    assert judge(GateMemory(), cabinet(light, seed=4), reference, True)[1] is None
+
+
+def test_a_letterbox_and_a_white_sky_are_no_damage():
+    frame = cabinet()
+    frame[:45], frame[300:] = 255, 0
+    assert judge(GateMemory(), frame, None, True)[1] is None
+
+
+def test_a_drawn_picture_is_no_damage():
+    frame = np.full((480, 640, 3), 90, np.uint8)
+    cv2.rectangle(frame, (100, 100), (500, 350), (200, 30, 30), -1)
+    assert judge(GateMemory(), frame, None, True)[1] is None
+
+
+def test_losing_colour_at_night_is_no_damage():
+    grey = cv2.cvtColor(cv2.cvtColor(cabinet(), cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    assert judge(GateMemory(), grey, look_at(cabinet()), True)[1] is None
+
+
+def judged(images, can_freeze=True):
+    memory, reasons = GateMemory(), []
+    for image in images:
+        memory, reason = judge(memory, image, None, can_freeze)
+        reasons.append(reason)
+    return reasons
+
+
+def test_the_third_equal_picture_is_frozen_and_the_next_new_one_is_not():
+    still, new = cabinet(sensor=1), cabinet(sensor=2)
+    assert judged([still] * 4 + [new]) == [None, None, *[Reason.FRAME_FROZEN] * 2, None]
+
+
+def test_a_camera_that_goes_round_its_buffers_is_frozen():
+    buffers = [cabinet(sensor=number) for number in range(4)]
+    assert judged(buffers * 2) == [None] * 5 + [Reason.FRAME_FROZEN] * 3
+
+
+def test_a_source_that_cannot_freeze_may_repeat_a_picture():
+    assert judged([cabinet()] * 4, can_freeze=False) == [None] * 4
+
+
+def test_a_still_scene_before_a_live_sensor_is_not_frozen():
+    assert judged([cabinet(sensor=number) for number in range(6)]) == [None] * 6
+
+
+def test_a_picture_too_small_to_look_at_is_judged_by_its_brightness():
+    assert judged([scene()[:50, :70]] * 4) == [None] * 4
