@@ -3,7 +3,7 @@
 Runs in the inference thread; pure. Every frame is compared with the reference picture,
 never with the frame before, so nothing drifts. Three steps, each taken only when the one
 before does not settle it: do the patches still lie where they lay (a millisecond); did they
-move by a pixel or two (two milliseconds more); where are they (a search, bounded in how often).
+move by a pixel or two (three milliseconds more); where are they (a search, bounded in how often).
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ UNLIKE_LOOKS = 3
 _FIRST_SEARCHES = 3
 _SEARCH_EVERY = 16
 
-# Up to this share of a side, a region is cut where it leaves the picture; beyond it, too little
-# of the slot is seen to tell what lies in it.
-CUT_SHARE = 0.15
+# Up to this share of its width or height, a region is cut where it leaves the picture: most of
+# the slot is still seen. Beyond it, too little to tell what lies in it.
+CUT_SHARE = 0.25
 
 
 class PictureTooPlain(SlotwatchError):

@@ -231,7 +231,7 @@ def test_a_region_moves_with_the_cabinet():
     assert moved.polygon_px.dtype == np.float32
 
 
-@pytest.mark.parametrize(("shift_px", "left_px"), [(-25.0, 0.0), (-40.0, None)])
+@pytest.mark.parametrize(("shift_px", "left_px"), [(-40.0, 0.0), (-50.0, None)])
 def test_a_region_is_cut_at_the_pictures_edge_but_not_by_much(shift_px, left_px):
     matrix = np.array([[1.0, 0.0, shift_px], [0.0, 1.0, 0.0]])
     slot = Slot("A1", rectangle_polygon(20, 10, 100, 50))
