@@ -10,7 +10,7 @@ and the simulator; `benchmarks/damaged_frames.py` shows them on others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,10 @@ TORN_BAND_LIKENESS = 0.0  # of one band, while the whole is alike; real frames h
 # at most 0.13. A shift of 5 % of the width still gives 0.34: what lies between is for
 # `edge.align` to follow.
 UNLIKE_LIKENESS = 0.2
+# Over a day the light can make a scene unlike its reference; what is as like the newest
+# accepted frame as this still shows it. A camera that turns away is unlike both at once.
+STILL_LIKENESS = 0.5  # whole
+STILL_BAND_LIKENESS = 0.2  # each band
 
 # Roughly 10,000 pixels tell as much as two million, in a hundredth of the time.
 _SAMPLE_PIXELS = 10_000
@@ -59,6 +63,7 @@ class GateMemory:
 
     fingerprints: tuple[int, ...] = ()  # of the newest pictures, the last one last
     repeats: int = 0  # frames in a row that were one of those before
+    accepted: Look | None = None  # the newest frame that was like the reference, or still like it
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ def judge(
     """Return the new memory, and why the picture shows nothing to classify, None when it does.
 
     The picture is RGB uint8 (height, width, 3). `reference` is `look_at` the picture of the
-    cabinet as it should be seen; without one only what is beyond doubt is refused.
+    cabinet as it should be seen; without one only what is beyond doubt is refused. With
+    another reference begin with a new memory.
     `can_freeze`: the source is a live sensor; folders and drawn pictures may repeat.
 
     FRAME_UNLIKE and, against a reference, FRAME_TORN are also what a bumped camera gives:
@@ -95,7 +101,9 @@ def judge(
         return memory, Reason.FRAME_FROZEN
     reason = _judge_alone(look)
     if reason is None and reference is not None:
-        reason = _judge_beside(look, reference, brightness)
+        reason = _judge_beside(look, reference, memory.accepted, brightness)
+        if reason is None:
+            memory = replace(memory, accepted=look)
     return memory, reason
 
 
@@ -139,8 +147,10 @@ def _judge_brightness(brightness: _Brightness) -> Reason | None:
 
 def _remember(memory: GateMemory, fingerprint: int) -> GateMemory:
     is_known = fingerprint in memory.fingerprints
-    return GateMemory(
-        (*memory.fingerprints, fingerprint)[-FROZEN_AMONG:], memory.repeats + 1 if is_known else 0
+    return replace(
+        memory,
+        fingerprints=(*memory.fingerprints, fingerprint)[-FROZEN_AMONG:],
+        repeats=memory.repeats + 1 if is_known else 0,
     )
 
 
@@ -164,7 +174,9 @@ def _is_filled(repeats: npt.NDArray[np.bool_]) -> bool:
     return len(starts) == 1 and int(np.count_nonzero(repeats)) >= TORN_LINES
 
 
-def _judge_beside(look: Look, reference: Look, brightness: _Brightness) -> Reason | None:
+def _judge_beside(
+    look: Look, reference: Look, accepted: Look | None, brightness: _Brightness
+) -> Reason | None:
     """Return what is wrong with a picture that should show what the reference shows."""
     if (look.sharpness <= BLURRED_OF_REFERENCE * reference.sharpness).any():
         return Reason.FRAME_BLURRED
@@ -174,6 +186,10 @@ def _judge_beside(look: Look, reference: Look, brightness: _Brightness) -> Reaso
     whole, bands = likeness(look, reference)
     if whole >= UNLIKE_LIKENESS and bands.min() >= TORN_BAND_LIKENESS:
         return None
+    if accepted is not None:
+        still, still_bands = likeness(look, accepted)
+        if still >= STILL_LIKENESS and still_bands.min() >= STILL_BAND_LIKENESS:
+            return None
     if brightness.bright_share >= CLIPPED_SHARE:
         return Reason.FRAME_BRIGHT
     if brightness.dark_share >= CLIPPED_SHARE:

@@ -167,10 +167,10 @@ def test_losing_colour_at_night_is_no_damage():
     assert judge(GateMemory(), grey, look_at(cabinet()), True)[1] is None
 
 
-def judged(images, can_freeze=True):
+def judged(images, can_freeze=True, reference=None):
     memory, reasons = GateMemory(), []
     for image in images:
-        memory, reason = judge(memory, image, None, can_freeze)
+        memory, reason = judge(memory, image, reference, can_freeze)
         reasons.append(reason)
     return reasons
 
@@ -195,3 +195,17 @@ def test_a_still_scene_before_a_live_sensor_is_not_frozen():
 
 def test_a_picture_too_small_to_look_at_is_judged_by_its_brightness():
     assert judged([scene()[:50, :70]] * 4) == [None] * 4
+
+
+def test_a_scene_that_slowly_grows_unlike_its_reference_is_still_the_scene():
+    morning, evening = cabinet(), turned_away(cabinet())
+    day = [
+        cv2.addWeighted(morning, 1 - share, evening, share, 0) for share in np.linspace(0, 1, 17)
+    ]
+    assert judged(day, reference=look_at(morning)) == [None] * 17
+    assert judged(day[::16], reference=look_at(morning)) == [None, Reason.FRAME_UNLIKE]
+
+
+def test_a_camera_that_turns_away_in_the_evening_is_named():
+    day = [cabinet(), turned_away(cabinet()), turned_away(turned_away(cabinet()))]
+    assert judged(day, reference=look_at(day[0]))[1:] == [Reason.FRAME_UNLIKE] * 2
