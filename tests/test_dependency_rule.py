@@ -20,6 +20,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "core": (
         "edge.align",
         "edge.config_file",
+        "edge.covering",
         "edge.decide",
         "edge.look",
         "edge.patches",
