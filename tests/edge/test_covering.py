@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.covering import LONGEST_GAP, RESTED_FRAMES, find_covered, map_slots
+from edge.covering import LONGEST_GAP, find_covered, map_slots
 from edge.preprocess import rectangle_polygon
 from edge.types import Slot
 
@@ -54,8 +54,14 @@ def test_a_thing_put_into_a_slot_is_no_covering():
 
 
 @pytest.mark.parametrize("light", [0.8, 1.2])
-def test_another_light_is_no_covering(light):
-    assert watch([cabinet(), cabinet(light=light)]) == [[], []]
+def test_in_another_light_only_the_arm_is_a_covering(light):
+    found = watch([cabinet(), cabinet(light=light), arm(cabinet(light=light), 300)])
+    assert found == [[], [], ["C1", "C2", "C3", "C4"]]
+
+
+def test_an_arm_that_comes_with_a_change_of_light_is_a_covering():
+    found = watch([cabinet(), arm(cabinet(light=0.8), 300)])
+    assert found[-1] == ["C1", "C2", "C3", "C4"]
 
 
 def test_what_an_arm_leaves_behind_is_no_covering():
@@ -70,8 +76,8 @@ def test_an_arm_that_keeps_moving_covers_as_long_as_it_does():
 
 
 def test_what_has_stood_still_belongs_to_the_cabinet():
-    found = watch([cabinet()] + [arm(cabinet(), 300)] * (RESTED_FRAMES + 2))
-    assert found[1:] == [["C1", "C2", "C3", "C4"]] * RESTED_FRAMES + [[], []]
+    found = watch([cabinet()] + [arm(cabinet(), 300)] * 5)
+    assert found[1:] == [["C1", "C2", "C3", "C4"]] * 3 + [[], []]
 
 
 def test_after_a_gap_nothing_can_be_told():
