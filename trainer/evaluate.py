@@ -16,6 +16,7 @@ from edge.bundle import read_bundle
 from edge.classifier import Classifier, open_classifier
 from edge.types import Bundle
 from trainer.dataset import Crops, Dataset, read_dataset
+from trainer.places import require_folder_place
 from trainer.progress import progress_bar
 from trainer.provenance import provenance_of
 from trainer.report import Cost, Report, Scored, write_report
@@ -78,8 +79,9 @@ def evaluate_bundle(
     """Score a bundle on labelled crops and write report.md and report.html into `out`.
 
     Raises:
-        ConfigurationError: the bundle is refused, or the data are not usable.
+        ConfigurationError: the bundle is refused, or the data or `out` are not usable.
     """
+    require_folder_place(out)
     bundle = read_bundle(path)
     classifier = open_classifier(bundle)
     recipe = bundle.manifest.get("recipe", {})

@@ -29,6 +29,7 @@ from trainer.mining.doubts import (
 from trainer.mining.pool import PoolCrop, list_pool
 from trainer.mining.to_label import hand_out, kept_rows, names_handed_out
 from trainer.pictures import read_picture
+from trainer.places import require_folder_place
 from trainer.progress import progress_bar
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def mine(
     Raises:
         ConfigurationError: the bundle is refused or gives no embedding, or a folder is unusable.
     """
+    require_folder_place(out)
     bundle = read_bundle(bundle_folder)
     classifier = open_classifier(bundle)
     if "embedding" not in bundle.output_names:

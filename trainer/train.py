@@ -36,6 +36,7 @@ from trainer.learning_curve import LearningPoint, learning_curve
 from trainer.logbook import Logbook
 from trainer.metrics import difference, figures
 from trainer.network_file import save_network
+from trainer.places import require_bundle_place
 from trainer.provenance import package_versions, provenance_of
 from trainer.recipe import Recipe
 from trainer.report import Report, Scored, write_report
@@ -66,9 +67,11 @@ def train_bundle(
     `logs` is a folder, TensorBoard finds the training there.
 
     Raises:
-        ConfigurationError: the data or the weights are not there or not usable.
+        ConfigurationError: the data or the weights are not there or not usable, or `out` is
+            no place for a bundle.
     """
     started_s = time.monotonic()
+    require_bundle_place(out, folders)
     weights_file = find_weights(recipe, weights, cache) if is_pretrained else None
     dataset, split = _read_and_split(folders, recipe)
     parts = {name: dataset.subset(split.names == name) for name in SPLITS}
