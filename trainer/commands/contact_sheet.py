@@ -42,6 +42,8 @@ def run(arguments: argparse.Namespace) -> str:
         raise ConfigurationError(
             f"--out {out}: the file's ending says what to write; end it in .jpg, .png or .html"
         )
+    if arguments.seed < 0:
+        raise ConfigurationError(f"--seed {arguments.seed}: give 0 or more")
     recipe = find_recipe(arguments.recipe)
     listed = [sample for folder in arguments.data for sample in list_samples(folder)]
     dataset = read_crops(
