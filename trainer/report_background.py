@@ -77,7 +77,7 @@ def _quantized(report: Report) -> list[Block]:
         return []
     return [
         "The file that ships computes in integers. Beside the network it was made from, on "
-        f"{counted(change.count, 'crop')}: {change.decisions:,} of the decisions differ "
+        f"{counted(change.count, 'held-out crop')}: {change.decisions:,} of the decisions differ "
         f"({percent(change.decisions / max(change.count, 1))}), {change.opposites:,} of them are "
         f"the opposite; a probability changes by {change.largest:.3f} at most and "
         f"{change.mean:.4f} on average."

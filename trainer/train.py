@@ -259,7 +259,14 @@ def _write(
         ],
         has_pictures=has_pictures,
         provenance=provenance_of(document),
-        quantized=difference(in_floats.probability, tested.probability, *thresholds),
+        # No weight learned from either.
+        quantized=difference(
+            np.concatenate(
+                [in_floats.probability, fitted.network.probabilities(watched.crops_rgb)]
+            ),
+            np.concatenate([tested.probability, watched.probability]),
+            *thresholds,
+        ),
         garbage=garbage,
         light=light,
         learning=learning,

@@ -156,7 +156,7 @@ def test_a_full_report_has_every_section(tmp_path: Path) -> None:
         "Of 100 pictures that show no slot, 1 was answered",
         "| black | 50 | 98.0% | 0.710 |",
         "| Balanced accuracy | 93.8% | 50.0% |",
-        "on 16 crops: 1 of the decisions differ (6.2%), 0 of them are the opposite",
+        "on 16 held-out crops: 1 of the decisions differ (6.2%), 0 of them are the opposite",
         "Perhaps still rising: from 4 to 8 groups it gained 10.0 points",
         "2.50 MB, 0.50 ms per crop (litert on x86_64, one thread, median). That is 0.50 of",
         "| site<br>licence: CC BY 4.0 | 1,200 + 7 | 3 + 0 | 0 + 0 | camera<br>9 groups |",
