@@ -18,7 +18,7 @@ from edge.bundle import NETWORK_FILE, Golden, read_bundle, write_bundle
 from edge.classifier import Classifier, open_classifier
 from edge.types import rfc3339, utc_now
 from trainer.backbones import BACKBONES
-from trainer.cautions import cautions_of, cautions_of_seen_cameras
+from trainer.cautions import cautions_of, cautions_of_garbage, cautions_of_seen_cameras
 from trainer.checkpoint import forget_abandoned_runs
 from trainer.dataset import DataError, Dataset
 from trainer.evaluate import cost_of, score, score_part
@@ -117,10 +117,17 @@ def _read_and_split(folders: Sequence[Path], recipe: Recipe) -> tuple[Dataset, S
         log.warning("set aside %s: %s", aside.file, aside.reason)
     for name in SPLITS:
         if len(set(dataset.labels[split.names == name])) < 2:
+            remedy = "add crops of at least three cameras, days or slots with both labels in each"
+            # A small cabinet has these three, but a recipe may ask for more before it tests.
+            if name == "test" and recipe.test_from_groups > 3 and not (split.names == name).any():
+                remedy = (
+                    f"the recipe {recipe.name} tests only on sources of at least "
+                    f"{recipe.test_from_groups} cameras, days or slots: add crops of others, or "
+                    "give --set test_from_groups=3"
+                )
             raise DataError(
                 f"{', '.join(map(str, folders))}: the crops of cameras, days and slots that are "
-                f"kept together leave the {name} split without both labels; add crops of at "
-                "least three cameras, days or slots with both labels in each"
+                f"kept together leave the {name} split without both labels; {remedy}"
             )
     return dataset, split
 
@@ -250,6 +257,7 @@ def _write(
         cautions=[
             *cautions_of(dataset.samples, split),
             *cautions_of_seen_cameras(parts["train"].samples, tested.samples),
+            *cautions_of_garbage(garbage),
         ],
         parts=scored,
         empty_at=recipe.empty_at,
