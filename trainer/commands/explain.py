@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.bundle import read_bundle
 from edge.classifier import Classifier
 from edge.types import Bundle, ConfigurationError
-from trainer.commands import add_data_argument, tensorflow_quietly
+from trainer.commands import add_bundle_argument, add_data_argument, tensorflow_quietly
 from trainer.dataset import read_dataset
 from trainer.explain import INDEX_FILE, POINTING_HEADER, explain, pointing_rows, summary
 from trainer.explanations import (
@@ -33,7 +33,7 @@ _LIST = "list"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--bundle", type=Path, required=True, metavar="models/NAME")
+    add_bundle_argument(parser)
     add_data_argument(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="new folder for the pictures"

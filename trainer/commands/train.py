@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> str:
         logs=arguments.logs,
         workers=workers,
     )
-    return f"{summary_of(report)}\n{arguments.out}"
+    return f"{summary_of(report)}\n{arguments.out}: read {arguments.out / 'report.html'}"
 
 
 def _work(arguments: argparse.Namespace) -> None:
