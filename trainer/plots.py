@@ -107,7 +107,8 @@ def coverage_against_error(part: Scored, empty_at: float, occupied_at: float) ->
             axes.legend(loc="upper left")
         # At least 1 %, so that a model without faults has its line low rather than nowhere.
         most = max(1.0, float(error.max()) * 105)
-        axes.set(xlabel="% of crops answered", ylabel="% of answers wrong", ylim=(-most / 50, most))
+        axes.set(xlabel="% of crops answered", ylabel="% of answers wrong")
+        axes.set(xlim=(-3, 103), ylim=(-most / 50, most))
     return drawing.svg
 
 
