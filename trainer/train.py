@@ -117,17 +117,10 @@ def _read_and_split(folders: Sequence[Path], recipe: Recipe) -> tuple[Dataset, S
         log.warning("set aside %s: %s", aside.file, aside.reason)
     for name in SPLITS:
         if len(set(dataset.labels[split.names == name])) < 2:
-            remedy = "add crops of at least three cameras, days or slots with both labels in each"
-            # A small cabinet has these three, but a recipe may ask for more before it tests.
-            if name == "test" and recipe.test_from_groups > 3 and not (split.names == name).any():
-                remedy = (
-                    f"the recipe {recipe.name} tests only on sources of at least "
-                    f"{recipe.test_from_groups} cameras, days or slots: add crops of others, or "
-                    "give --set test_from_groups=3"
-                )
             raise DataError(
                 f"{', '.join(map(str, folders))}: the crops of cameras, days and slots that are "
-                f"kept together leave the {name} split without both labels; {remedy}"
+                f"kept together leave the {name} split without both labels; add crops of at "
+                "least three cameras, days or slots with both labels in each"
             )
     return dataset, split
 

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -59,19 +58,6 @@ def test_crops_that_cannot_be_split_end_with_78(
         save_picture(tmp_path / name / "a__c__s__t.png", drawn_crop(32, bool(is_occupied), 1))
     with pytest.raises(ConfigurationError, match="leave the holdout split without both labels"):
         train_bundle([tmp_path], tmp_path / "out", tiny_recipe, None, tmp_path, is_pretrained=False)
-
-
-def test_a_cabinet_too_small_for_the_recipe_s_test_is_told_the_setting(
-    tmp_path: Path, tiny_recipe: Recipe, drawn_folders: Callable[..., None]
-) -> None:
-    from trainer.train import train_bundle
-
-    drawn_folders(tmp_path)
-    strict = replace(tiny_recipe, test_from_groups=100)
-    with pytest.raises(
-        ConfigurationError, match=r"sources of at least 100 cameras.* give --set test_from_groups=3"
-    ):
-        train_bundle([tmp_path], tmp_path / "out", strict, None, tmp_path, is_pretrained=False)
 
 
 def test_what_is_held_out_is_kept_out_of_the_training(
