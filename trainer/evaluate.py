@@ -18,7 +18,7 @@ from edge.types import Bundle
 from trainer.dataset import Crops, Dataset, read_dataset
 from trainer.places import require_folder_place
 from trainer.progress import progress_bar
-from trainer.provenance import provenance_of
+from trainer.provenance import mirrored_sources_of, provenance_of
 from trainer.report import Cost, Report, Scored, write_report
 from trainer.trials import try_garbage, try_less_light
 from trainer.words import enumerated
@@ -84,8 +84,8 @@ def evaluate_bundle(
     require_folder_place(out)
     bundle = read_bundle(path)
     classifier = open_classifier(bundle)
-    recipe = bundle.manifest.get("recipe", {})
-    dataset = read_dataset(folders, bundle.input_size_px, recipe.get("mirrored_sources", ()))
+    mirrored_sources = mirrored_sources_of(bundle.manifest)
+    dataset = read_dataset(folders, bundle.input_size_px, mirrored_sources)
     for aside in dataset.set_aside:
         log.warning("set aside %s: %s", aside.file, aside.reason)
     known = _known_sources(bundle, dataset)

@@ -31,6 +31,7 @@ from trainer.mining.to_label import hand_out, kept_rows, names_handed_out
 from trainer.pictures import read_picture
 from trainer.places import require_folder_place
 from trainer.progress import progress_bar
+from trainer.provenance import mirrored_sources_of
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def mine(
         raise ConfigurationError(
             f"{bundle_folder}: gives no embedding, which tells alike crops; train it again"
         )
-    mirrored_sources = bundle.manifest.get("recipe", {}).get("mirrored_sources", ())
+    mirrored_sources = mirrored_sources_of(bundle.manifest)
     crops, answers = _ask(classifier, list_pool(pool, out), mirrored_sources)
     labelled = None
     if data_folders:

@@ -20,6 +20,7 @@ from trainer.explanations import (
     grad_cam,
     occlusion,
 )
+from trainer.provenance import mirrored_sources_of
 from trainer.tables import text_table
 
 # The shipped model alone is enough for these; the others look inside the float network.
@@ -87,8 +88,8 @@ def run(arguments: argparse.Namespace) -> str:
     # How long an inference takes on this machine, busy perhaps, does not matter here.
     classifier.self_test(budget_s=math.inf)
     explanation = _explanation(arguments, classifier)
-    recipe = bundle.manifest.get("recipe", {})
-    dataset = read_dataset(arguments.data, bundle.input_size_px, recipe.get("mirrored_sources", ()))
+    mirrored_sources = mirrored_sources_of(bundle.manifest)
+    dataset = read_dataset(arguments.data, bundle.input_size_px, mirrored_sources)
     explained = explain(classifier, dataset, explanation, arguments.out, arguments.count)
     table = text_table(POINTING_HEADER, pointing_rows(explained), words=1)
     return "\n".join(
