@@ -65,7 +65,7 @@ def test_what_the_file_holds_is_not_measured_again(tmp_path: Path) -> None:
         (HEAD, dataset, folds, 2),
         (replace(HEAD, label_smoothing=0.1), dataset, folds, 1),
         (HEAD, relabelled(dataset, folds["one"]), folds, 1),
-        (HEAD, dataset, folds_of(dataset, {"one": ["one/camera0"]}), 1),
+        (HEAD, dataset, folds_of(dataset, {"two": ["one/camera0"]}), 1),
     )
     for recipe, crops, of_crops, seeds in others:
         with pytest.raises(ValueError, match="has no pretrained weights"):
