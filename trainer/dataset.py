@@ -181,7 +181,8 @@ def list_samples(folder: Path) -> list[Sample]:
             ]
     raise DataError(
         f"{folder}: holds neither {INDEX_FILE} nor the folders 'empty' and 'occupied' "
-        "(nor a 'train' folder with them); see docs/training.md for the layout"
+        "(nor a 'train' folder with them); see docs/training.md for the layout. Boxes of Pascal "
+        "VOC, YOLO or COCO become crops with `slotwatch-train import`"
     )
 
 

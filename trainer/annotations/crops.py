@@ -39,12 +39,17 @@ class Written:
 
 
 def write_crops(
-    annotations: Annotations, meaning: ClassMeaning, folder: Path, out: Path, licence: str = ""
+    annotations: Annotations,
+    meaning: ClassMeaning,
+    folder: Path,
+    out: Path,
+    licence: str = "",
+    camera: str = "",
 ) -> Written:
     """Cut every box out of its picture into `out`, in the trainer's layout with index.csv.
 
-    `folder` is where the pictures lie; its name becomes the crops' source. `out` appears
-    when all is done.
+    `folder` is where the pictures lie; its name becomes the crops' source. Without
+    `camera` it is what names of files and folders tell. `out` appears when all is done.
 
     Raises:
         DataError: `out` holds something already, or not one box gave a crop.
@@ -62,7 +67,7 @@ def write_crops(
             path = picture.file.relative_to(folder)
             origin = {
                 "source": as_text(folder.resolve().name),
-                "camera": as_text(camera_of(path)),
+                "camera": camera or as_text(camera_of(path)),
                 "time": time_of(path),
                 "licence": licence,
             }
