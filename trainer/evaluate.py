@@ -61,15 +61,14 @@ def latency_ms(classifier: Classifier, size_px: int, repeats: int = 50) -> float
     return float(np.median(durations) * 1000)
 
 
-def cost_of(classifier: Classifier, reference_ms: float | None = None) -> Cost:
-    """Return what the classifier's bundle costs here; for `reference_ms` see `Cost`."""
+def cost_of(classifier: Classifier) -> Cost:
+    """Return what the classifier's bundle costs here."""
     bundle = classifier.bundle
     return Cost(
         bundle.model_path.stat().st_size,
         latency_ms(classifier, bundle.input_size_px),
         classifier.runtime,
         platform.machine(),
-        reference_ms,
     )
 
 

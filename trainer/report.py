@@ -43,7 +43,6 @@ class Cost:
     inference_ms: float  # median, one thread
     runtime: str
     machine: str
-    reference_ms: float | None = None  # MobileNetV2 1.0 at 224, int8, in the same run
 
 
 @dataclass(frozen=True)

@@ -117,15 +117,9 @@ def _cost(report: Report) -> list[Block]:
     cost = report.cost
     if cost is None:
         return []
-    ratio = ""
-    if cost.reference_ms:
-        ratio = (
-            f" That is {cost.inference_ms / cost.reference_ms:.2f} of MobileNetV2 1.0 at 224 px "
-            f"({cost.reference_ms:.2f} ms in the same run), the unit to compare machines by."
-        )
     return [
         f"{cost.model_bytes / 1e6:.2f} MB, {cost.inference_ms:.2f} ms per crop ({cost.runtime} on "
-        f"{cost.machine}, one thread, median).{ratio}"
+        f"{cost.machine}, one thread, median)."
     ]
 
 
