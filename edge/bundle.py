@@ -5,10 +5,12 @@ Nothing here runs the model: `edge.classifier` does, and replays the golden crop
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import shutil
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -31,6 +33,7 @@ GOLDEN_FILE = "golden.npz"
 NETWORK_FILE = "network.npz"  # the trainer's, for looking inside: a copy may leave it out
 _MANIFEST_LIMIT_BYTES = 1 << 20
 _MODEL_LIMIT_BYTES = 64 << 20
+_ABANDONED_AFTER_S = 24 * 3600.0  # no bundle takes so long to write
 
 
 class BundleRefused(ConfigurationError):
@@ -176,8 +179,9 @@ def read_golden(bundle: Bundle) -> Golden:
                 tuple(str(name) for name in arrays["names"]),
             )
     except (
-        *(OSError, ValueError, KeyError, TypeError, EOFError),
-        *(zipfile.BadZipFile, zlib.error),  # it is a zip file of arrays
+        *(OSError, ValueError, KeyError, TypeError, EOFError, MemoryError),
+        # It is a zip file of arrays; a damaged one may seem to be encrypted.
+        *(zipfile.BadZipFile, zlib.error, RuntimeError),
     ) as error:
         raise BundleRefused(f"{path}: cannot be read ({error}); copy the bundle again") from error
     size_px = bundle.input_size_px
@@ -199,8 +203,7 @@ def write_bundle(path: Path, manifest: Mapping[str, Any], fill: Callable[[Path],
     """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = _temporary_beside(path)
     temporary.mkdir()
     try:
         fill(temporary)
@@ -212,6 +215,16 @@ def write_bundle(path: Path, manifest: Mapping[str, Any], fill: Callable[[Path],
         _replace_folder(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary_beside(target: Path) -> Path:
+    """Return where to make a bundle that gets this name; remove what killed processes left."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        if time.time() - left.stat().st_mtime > _ABANDONED_AFTER_S:
+            shutil.rmtree(left, ignore_errors=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    return temporary
 
 
 def _replace_folder(source: Path, target: Path) -> None:
@@ -243,8 +256,7 @@ def install_bundle(source: Path, models: Path, name: str | None = None) -> Path:
     target = (models / name).resolve()
     if target == source.resolve():
         raise BundleRefused(f"{source}: already installed under this name")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = _temporary_beside(target)
     try:
         shutil.copytree(source, temporary)
         read_bundle(temporary)  # The copy is what will run.

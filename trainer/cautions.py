@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from trainer.dataset import Sample
 from trainer.splits import FILE_NAMES, Split, day_of
 from trainer.training_data import DRAWN_SOURCES
+from trainer.trials import GarbageTrial
 
 _FEW_CROPS = 100  # of one label
 _LOPSIDED = 0.8  # share of one label
@@ -107,4 +108,15 @@ def cautions_of_seen_cameras(learned: Sequence[Sample], tested: Sequence[Sample]
             f"{', '.join(known)}: training saw these cameras on other days or in other slots, so "
             "the figures flatter. How it does on a new camera, "
             + (f"only {', '.join(new)} can tell." if new else "nothing here can tell.")
+        )
+
+
+def cautions_of_garbage(trials: Sequence[GarbageTrial]) -> Iterator[str]:
+    """Yield that pictures without a slot are answered, which figures about slots do not show."""
+    count = sum(trial.count for trial in trials)
+    answered = count - sum(trial.unknown_count for trial in trials)
+    if answered:
+        yield (
+            f"Of {count:,} pictures that show no slot, such as a hand or noise, {answered:,} "
+            "got an answer and should not: what covers the camera may be taken for a change."
         )

@@ -72,14 +72,29 @@ class Checkpoint:
                 )
         except (
             *(OSError, ValueError, KeyError, TypeError, EOFError),
-            *(zipfile.BadZipFile, zlib.error),  # it is a zip file of arrays
+            # It is a zip file of arrays; one of the last two where a bit of its index flipped.
+            *(zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError),
         ) as error:
             log.warning("%s: cannot be read (%s); starting anew", self.file, error)
             return None
         return progress
 
     def write(self, progress: Progress) -> None:
-        """Replace the file as a whole: an interruption leaves the one before."""
+        """Replace the file as a whole: an interruption leaves the one before.
+
+        A full disk costs the file, not the run.
+        """
+        try:
+            self._write(progress)
+        except OSError as error:
+            log.warning(
+                "%s: cannot be written (%s); the training goes on, but starts after the epoch "
+                "kept last if it is interrupted",
+                self.file,
+                error.strerror or error,
+            )
+
+    def _write(self, progress: Progress) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_name(f".{self.file.stem}.{os.getpid()}.part")
         facts = {

@@ -7,6 +7,7 @@ crops and the imagined ones) is for training only.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,7 @@ class FoldFigures:
     dark_balanced_accuracy: float | None  # of the same crops at a third of their light
     garbage_answered: int  # of GARBAGE_COUNT pictures that show no slot
     scale: float  # of the calibration
+    key: str  # of the settings and the crops: `comparison_key`
 
 
 def folds_of(
@@ -97,9 +99,14 @@ def compare(
 ) -> list[FoldFigures]:
     """Return the figures of every fold and seed; `done` (a file of JSON lines) keeps them.
 
-    What the file already holds of this recipe is not measured again.
+    What the file already holds of these settings and crops is not measured again.
     """
-    found = [f for f in read_figures(done) if f.recipe == recipe.name]
+    key = comparison_key(recipe, dataset)
+    found = [
+        f
+        for f in read_figures(done)
+        if f.key == key and f.fold in folds and f.crops == folds[f.fold].sum()
+    ]
     wanted = [(seed, fold) for seed in range(1, seeds + 1) for fold in folds]
     missing = [pair for pair in wanted if pair not in {(f.seed, f.fold) for f in found}]
     if not missing:
@@ -113,12 +120,22 @@ def compare(
         prepared.cut.set_above_weights(as_it_came)
         seeded = replace(recipe, seed=seed, test_share=0.0)
         network, scale = _fit_without(seeded, prepared, folds[fold])
-        row = _measure(seeded, prepared, network, fold, folds[fold], dark, garbage, scale)
+        row = _measure(seeded, prepared, network, fold, folds[fold], dark, garbage, scale, key)
         log.info("%s, seed %d, without %s: %s", recipe.name, seed, fold, _in_words(row))
         with done.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(row)) + "\n")
         found.append(row)
     return found
+
+
+def comparison_key(recipe: Recipe, dataset: Dataset) -> str:
+    """Return a name for everything that figures depend on but for the seed and the fold."""
+    settings = {name: value for name, value in asdict(recipe).items() if name != "seed"}
+    digest = hashlib.sha256(f"{sorted(settings.items())}".encode())
+    for sample, crop_rgb in zip(dataset.samples, dataset.crops_rgb, strict=True):
+        digest.update(f"{sample.source} {sample.camera} {sample.is_occupied}".encode())
+        digest.update(crop_rgb.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _fit_without(
@@ -140,6 +157,7 @@ def _measure(
     dark: Inputs,
     garbage: Inputs,
     scale: float,
+    key: str,
 ) -> FoldFigures:
     def probability(inputs: Inputs) -> Floats:
         return sigmoid(network.logits_of(pooled_features(prepared.cut, inputs)))
@@ -160,6 +178,7 @@ def _measure(
         in_the_dark.balanced_accuracy,
         int(is_answered(probability(garbage), *thresholds).sum()),
         scale,
+        key,
     )
 
 
@@ -178,7 +197,14 @@ def read_figures(done: Path) -> list[FoldFigures]:
     """Return the figures a file of JSON lines holds; none where there is no file."""
     if not done.is_file():
         return []
-    return [FoldFigures(**json.loads(line)) for line in done.read_text("utf-8").splitlines()]
+    rows = []
+    for number, line in enumerate(done.read_text("utf-8", errors="replace").splitlines(), 1):
+        try:
+            rows.append(FoldFigures(**json.loads(line)))
+        except (ValueError, TypeError):
+            # The last line of a run that was killed, or of another version.
+            log.warning("%s:%d: no figures; they are measured again", done, number)
+    return rows
 
 
 def table_of(rows: Sequence[FoldFigures]) -> str:

@@ -167,20 +167,22 @@ def list_samples(folder: Path) -> list[Sample]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give the folder that holds the labelled crops")
     nested = _child_folder(folder, "train")
+    source = as_text(folder.name)
     for root in [folder] if nested is None else [folder, nested]:
         if (root / INDEX_FILE).is_file():
-            return _samples_of_index(root / INDEX_FILE, folder.name)
+            return _samples_of_index(root / INDEX_FILE, source)
         labelled = {word: _child_folder(root, word) for word in LABEL_WORDS}
         if any(labelled.values()):
             return [
                 sample
                 for word, child in labelled.items()
                 if child is not None
-                for sample in _samples_of_folder(child, LABEL_WORDS[word], folder.name)
+                for sample in _samples_of_folder(child, LABEL_WORDS[word], source)
             ]
     raise DataError(
         f"{folder}: holds neither {INDEX_FILE} nor the folders 'empty' and 'occupied' "
-        "(nor a 'train' folder with them); see docs/training.md for the layout"
+        "(nor a 'train' folder with them); see docs/training.md for the layout. Boxes of Pascal "
+        "VOC, YOLO or COCO become crops with `slotwatch-train import`"
     )
 
 
@@ -195,12 +197,17 @@ def _samples_of_folder(folder: Path, is_occupied: bool, source: str) -> Iterator
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file():
             # source__camera__slot__time.jpg carries its origin; other names carry none.
-            parts = file.stem.split("__")
+            parts = as_text(file.stem).split("__")
             if len(parts) == 4:
                 yield Sample(file, is_occupied, *parts)
             else:
-                camera = "/".join(file.relative_to(folder).parts[:-1])
+                camera = as_text("/".join(file.relative_to(folder).parts[:-1]))
                 yield Sample(file, is_occupied, source, camera, "", "")
+
+
+def as_text(name: str) -> str:
+    """Return a file's name with "?" for bytes that are no UTF-8, so that it can be written."""
+    return name.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _samples_of_index(path: Path, default_source: str) -> list[Sample]:
@@ -212,7 +219,7 @@ def _samples_of_index(path: Path, default_source: str) -> list[Sample]:
             if missing:
                 raise DataError(
                     f"{path}:1: the column {', '.join(missing)} is missing; "
-                    f"the first line must name {','.join(INDEX_COLUMNS)}"
+                    f"the first line must name {','.join(INDEX_COLUMNS)}, with commas between"
                 )
             rows = [
                 (reader.line_num, {key: (row[name] or "").strip() for key, name in columns.items()})

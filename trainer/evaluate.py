@@ -16,8 +16,9 @@ from edge.bundle import read_bundle
 from edge.classifier import Classifier, open_classifier
 from edge.types import Bundle
 from trainer.dataset import Crops, Dataset, read_dataset
+from trainer.places import require_folder_place
 from trainer.progress import progress_bar
-from trainer.provenance import provenance_of
+from trainer.provenance import mirrored_sources_of, provenance_of
 from trainer.report import Cost, Report, Scored, write_report
 from trainer.trials import try_garbage, try_less_light
 from trainer.words import enumerated
@@ -60,15 +61,14 @@ def latency_ms(classifier: Classifier, size_px: int, repeats: int = 50) -> float
     return float(np.median(durations) * 1000)
 
 
-def cost_of(classifier: Classifier, reference_ms: float | None = None) -> Cost:
-    """Return what the classifier's bundle costs here; for `reference_ms` see `Cost`."""
+def cost_of(classifier: Classifier) -> Cost:
+    """Return what the classifier's bundle costs here."""
     bundle = classifier.bundle
     return Cost(
         bundle.model_path.stat().st_size,
         latency_ms(classifier, bundle.input_size_px),
         classifier.runtime,
         platform.machine(),
-        reference_ms,
     )
 
 
@@ -78,12 +78,13 @@ def evaluate_bundle(
     """Score a bundle on labelled crops and write report.md and report.html into `out`.
 
     Raises:
-        ConfigurationError: the bundle is refused, or the data are not usable.
+        ConfigurationError: the bundle is refused, or the data or `out` are not usable.
     """
+    require_folder_place(out)
     bundle = read_bundle(path)
     classifier = open_classifier(bundle)
-    recipe = bundle.manifest.get("recipe", {})
-    dataset = read_dataset(folders, bundle.input_size_px, recipe.get("mirrored_sources", ()))
+    mirrored_sources = mirrored_sources_of(bundle.manifest)
+    dataset = read_dataset(folders, bundle.input_size_px, mirrored_sources)
     for aside in dataset.set_aside:
         log.warning("set aside %s: %s", aside.file, aside.reason)
     known = _known_sources(bundle, dataset)

@@ -15,6 +15,7 @@ from trainer.dataset import Dataset
 from trainer.evaluate import score_part
 from trainer.explained_crop import ExplainedCrop, encoded, file_names
 from trainer.explanations import Explanation
+from trainer.places import require_folder_place
 from trainer.pointing import RIM_SHARE, Pointing, pointing_of_cameras
 from trainer.progress import progress_bar
 from trainer.report_blocks import Block, Picture, Section, Table
@@ -48,8 +49,9 @@ def explain(
     """Write a picture of each of up to `count` crops and a page of them all into `out`.
 
     Raises:
-        ConfigurationError: `out` holds something already.
+        ConfigurationError: `out` holds something already, or nothing can be written there.
     """
+    require_folder_place(out)
     if out.exists() and any(out.iterdir()):
         raise ConfigurationError(
             f"--out {out}: is not empty, and pictures of two runs must not mix; give a new folder"

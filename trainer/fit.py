@@ -130,8 +130,13 @@ def fit(
     def keep(entry: EpochLog) -> None:
         epochs.append(entry)
         report_epoch(entry)
-        train_loss = "" if entry.train_loss is None else f"train loss {entry.train_loss:.4f}, "
-        log.info("epoch %d: %sholdout loss %.4f", entry.epoch, train_loss, entry.holdout_loss)
+        if entry.train_loss is None:
+            log.info("head: held-out loss %.4f", entry.holdout_loss)
+        else:
+            log.info(
+                "epoch %d: loss %.4f, held-out loss %.4f",
+                *(entry.epoch, entry.train_loss, entry.holdout_loss),
+            )
 
     def run(number: int, of_lessons: Lessons) -> Network:
         prepared.cut.set_above_weights(as_it_came)
@@ -171,7 +176,7 @@ def fit(
         watched.targets,
         watched.weights,
     )
-    log.info("calibration: scale %.3f", calibration.scale)
+    log.info("calibration: temperature %.2f", 1 / calibration.scale)
     network = replace(
         network.calibrated(calibration), bound=_bound(prepared.cut, lessons, recipe.seed)
     )

@@ -15,6 +15,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 from trainer.dataset import Crops
+from trainer.progress import progress_bar
 from trainer.quiet import native_output_silenced
 
 Floats = npt.NDArray[np.float32]
@@ -137,7 +138,7 @@ class FloatFile:
                 experimental_preserve_all_tensors=True,
             )
             interpreter.allocate_tensors()
-        for crop_rgb in crops_rgb:
+        for crop_rgb in progress_bar(crops_rgb, "quantizing", len(crops_rgb)):
             interpreter.set_tensor(self.input(), crop_rgb[None].astype(np.float32))
             interpreter.invoke()
             yield {tensor: interpreter.get_tensor(tensor) for tensor in tensors}

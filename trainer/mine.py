@@ -29,7 +29,9 @@ from trainer.mining.doubts import (
 from trainer.mining.pool import PoolCrop, list_pool
 from trainer.mining.to_label import hand_out, kept_rows, names_handed_out
 from trainer.pictures import read_picture
+from trainer.places import require_folder_place
 from trainer.progress import progress_bar
+from trainer.provenance import mirrored_sources_of
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +58,14 @@ def mine(
     Raises:
         ConfigurationError: the bundle is refused or gives no embedding, or a folder is unusable.
     """
+    require_folder_place(out)
     bundle = read_bundle(bundle_folder)
     classifier = open_classifier(bundle)
     if "embedding" not in bundle.output_names:
         raise ConfigurationError(
             f"{bundle_folder}: gives no embedding, which tells alike crops; train it again"
         )
-    mirrored_sources = bundle.manifest.get("recipe", {}).get("mirrored_sources", ())
+    mirrored_sources = mirrored_sources_of(bundle.manifest)
     crops, answers = _ask(classifier, list_pool(pool, out), mirrored_sources)
     labelled = None
     if data_folders:

@@ -91,7 +91,8 @@ def load_network(file: Path) -> Network:
             weights = [arrays[key] for key in sorted(arrays) if key.startswith("weight_")]
     except (
         *(OSError, ValueError, KeyError, TypeError, EOFError),
-        *(zipfile.BadZipFile, zlib.error),  # it is a zip file of arrays
+        # It is a zip file of arrays; one of the last two where a bit of its index flipped.
+        *(zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError),
     ) as error:
         raise ConfigurationError(f"{file}: cannot be read ({error}); copy it again") from error
     if name not in BACKBONES:

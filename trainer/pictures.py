@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import warnings
 from pathlib import Path
 
@@ -17,6 +18,7 @@ PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 SMALLEST_PX = 8  # as for regions: less than this shows nothing
 # Three bytes a pixel when decoded; a few hundred kilobytes on disk can claim gigabytes.
 LARGEST_PX = 50_000_000
+LARGEST_BYTES = 500_000_000  # 16 bits and four channels for each of them, and a little more
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 _NO_PICTURE = "not a picture that can be read (JPG, PNG, BMP, TIFF or WebP)"
 
@@ -28,9 +30,17 @@ def read_picture(file: Path) -> ImageRGB | str:
     transparency is left out.
     """
     try:
+        status = file.stat()
+        # An index.csv may name anything: a pipe would never end, nor would /dev/zero.
+        if not stat.S_ISREG(status.st_mode):
+            return "not a file"
+        if status.st_size > LARGEST_BYTES:
+            return f"{status.st_size / 1e6:,.0f} MB, more than {LARGEST_BYTES / 1e6:.0f}"
         data = file.read_bytes()
     except OSError as error:
         return error.strerror or str(error)
+    except ValueError:  # a NUL in its name
+        return "no file can have this name"
     if not data:
         return "the file is empty"
     size_wh = header_size_wh(data)

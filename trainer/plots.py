@@ -69,7 +69,9 @@ def histogram(part: Scored, empty_at: float, occupied_at: float) -> str:
         for threshold in (empty_at, occupied_at):
             axes.axvline(threshold, color=_LINE, linestyle=":")
         axes.set(xlabel="probability of OCCUPIED", ylabel="crops", yscale="log", xlim=(0, 1))
-        axes.legend(loc="upper center")
+        axes.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
+        # Above the axes: nothing is hidden there, neither bars nor thresholds.
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return drawing.svg
 
 
@@ -103,7 +105,10 @@ def coverage_against_error(part: Scored, empty_at: float, occupied_at: float) ->
                 label=f"the thresholds {empty_at:g} and {occupied_at:g}",
             )
             axes.legend(loc="upper left")
-        axes.set(xlabel="% of crops answered", ylabel="% of answers wrong", ylim=(0, None))
+        # At least 1 %, so that a model without faults has its line low rather than nowhere.
+        most = max(1.0, float(error.max()) * 105)
+        axes.set(xlabel="% of crops answered", ylabel="% of answers wrong")
+        axes.set(xlim=(-3, 103), ylim=(-most / 50, most))
     return drawing.svg
 
 

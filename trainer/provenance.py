@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from edge.bundle import BundleRefused
+
 SPLITS = ("train", "holdout", "test")
 _PACKAGES = (
     "tensorflow",
@@ -53,7 +55,34 @@ class Provenance:
 
 
 def provenance_of(manifest: Mapping[str, Any]) -> Provenance:
-    """Return what a bundle's manifest says of how it was made."""
+    """Return what a bundle's manifest says of how it was made.
+
+    Raises:
+        BundleRefused: it says it in another way than the trainer does.
+    """
+    try:
+        return _provenance(manifest)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BundleRefused(
+            "bundle.json: what it says of recipe, training and sources is not as slotwatch-train "
+            f"writes it ({error}); copy the bundle again"
+        ) from error
+
+
+def mirrored_sources_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the sources whose crops are turned round before they are scored.
+
+    Raises:
+        BundleRefused: the manifest's recipe is none.
+    """
+    recipe = manifest.get("recipe", {})
+    sources = recipe.get("mirrored_sources", []) if isinstance(recipe, dict) else None
+    if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
+        raise BundleRefused("bundle.json: its recipe is damaged; copy the bundle again")
+    return tuple(sources)
+
+
+def _provenance(manifest: Mapping[str, Any]) -> Provenance:
     training = manifest.get("training", {})
     scale = training.get("calibration", {}).get("scale")
     return Provenance(

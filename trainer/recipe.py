@@ -58,7 +58,8 @@ class Recipe:
     # Shares of each source's groups that training never sees.
     holdout_share: float = 0.15  # early stopping and calibration
     test_share: float = 0.15  # figures only
-    test_from_groups: int = 3  # a source with fewer groups gives none to the test
+    # A source with fewer groups gives none to the test, if there is one with as many.
+    test_from_groups: int = 3
     split_by: SplitBy = "auto"
     test_sources: tuple[str, ...] = ()  # all of the test, when there are any
 

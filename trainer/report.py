@@ -43,7 +43,6 @@ class Cost:
     inference_ms: float  # median, one thread
     runtime: str
     machine: str
-    reference_ms: float | None = None  # MobileNetV2 1.0 at 224, int8, in the same run
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Report:
     set_aside: Sequence[str] = ()
     has_pictures: bool = True  # False where the crops' licences forbid passing them on
     provenance: Provenance = field(default_factory=Provenance)
-    quantized: Difference | None = None  # float beside int8, on the first part
+    quantized: Difference | None = None  # float beside int8, on crops no weight learned from
     garbage: Sequence[GarbageTrial] = ()
     light: LightTrial | None = None  # of the first part
     learning: Sequence[LearningPoint] = ()
@@ -76,5 +75,6 @@ def write_report(folder: Path, report: Report) -> None:
 
     sections = sections_of(report)
     words = (report.title, verdict(report), report.cautions, sections)
-    (folder / "report.md").write_text(markdown(*words), "utf-8")
-    (folder / "report.html").write_text(page(*words), "utf-8")
+    # A file name from another system may hold what UTF-8 cannot.
+    (folder / "report.md").write_text(markdown(*words), "utf-8", errors="replace")
+    (folder / "report.html").write_text(page(*words), "utf-8", errors="replace")

@@ -77,7 +77,7 @@ def _quantized(report: Report) -> list[Block]:
         return []
     return [
         "The file that ships computes in integers. Beside the network it was made from, on "
-        f"{counted(change.count, 'crop')}: {change.decisions:,} of the decisions differ "
+        f"{counted(change.count, 'held-out crop')}: {change.decisions:,} of the decisions differ "
         f"({percent(change.decisions / max(change.count, 1))}), {change.opposites:,} of them are "
         f"the opposite; a probability changes by {change.largest:.3f} at most and "
         f"{change.mean:.4f} on average."
@@ -117,15 +117,9 @@ def _cost(report: Report) -> list[Block]:
     cost = report.cost
     if cost is None:
         return []
-    ratio = ""
-    if cost.reference_ms:
-        ratio = (
-            f" That is {cost.inference_ms / cost.reference_ms:.2f} of MobileNetV2 1.0 at 224 px "
-            f"({cost.reference_ms:.2f} ms in the same run), the unit to compare machines by."
-        )
     return [
         f"{cost.model_bytes / 1e6:.2f} MB, {cost.inference_ms:.2f} ms per crop ({cost.runtime} on "
-        f"{cost.machine}, one thread, median).{ratio}"
+        f"{cost.machine}, one thread, median)."
     ]
 
 

@@ -29,6 +29,7 @@ th, td { padding: .35rem .5rem; border-bottom: 1px solid #d5dae0; text-align: ri
   vertical-align: top }
 th:first-child { text-align: left; font-weight: 600; min-width: 6rem }
 th:first-child, .words td { overflow-wrap: anywhere }
+.words th:first-child { min-width: 8rem }
 .words th, .words td { text-align: left }
 thead th { border-bottom: 2px solid #8b949e; vertical-align: bottom }
 small { display: block; font-size: .8rem; line-height: 1.35; color: #57606a; font-weight: normal }

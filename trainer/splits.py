@@ -129,13 +129,15 @@ def split_groups(
         elif sample.source not in recipe.whole_sources:
             pool = "" if recipe.split_by == "source" else sample.source
             counts_of[pool][group][int(sample.is_occupied)] += 1
+    # Where no source is as large as the recipe would like for the test, the largest must do.
+    for_test = min(recipe.test_from_groups, max(map(len, counts_of.values()), default=0))
     for pool, counts in sorted(counts_of.items()):
         totals = np.maximum(sum(counts.values(), np.zeros(2)), 1)
         free = sorted(counts)
         # Breaks ties, differently per seed.
         random.Random(f"{recipe.seed}/{pool}").shuffle(free)
         shares = {"holdout": recipe.holdout_share, "test": recipe.test_share}
-        if recipe.test_sources or len(free) < recipe.test_from_groups:
+        if recipe.test_sources or len(free) < for_test:
             del shares["test"]
         if len(free) < _LEAST_GROUPS:
             shares = {}

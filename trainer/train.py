@@ -18,7 +18,7 @@ from edge.bundle import NETWORK_FILE, Golden, read_bundle, write_bundle
 from edge.classifier import Classifier, open_classifier
 from edge.types import rfc3339, utc_now
 from trainer.backbones import BACKBONES
-from trainer.cautions import cautions_of, cautions_of_seen_cameras
+from trainer.cautions import cautions_of, cautions_of_garbage, cautions_of_seen_cameras
 from trainer.checkpoint import forget_abandoned_runs
 from trainer.dataset import DataError, Dataset
 from trainer.evaluate import cost_of, score, score_part
@@ -36,6 +36,7 @@ from trainer.learning_curve import LearningPoint, learning_curve
 from trainer.logbook import Logbook
 from trainer.metrics import difference, figures
 from trainer.network_file import save_network
+from trainer.places import require_bundle_place
 from trainer.provenance import package_versions, provenance_of
 from trainer.recipe import Recipe
 from trainer.report import Report, Scored, write_report
@@ -66,9 +67,11 @@ def train_bundle(
     `logs` is a folder, TensorBoard finds the training there.
 
     Raises:
-        ConfigurationError: the data or the weights are not there or not usable.
+        ConfigurationError: the data or the weights are not there or not usable, or `out` is
+            no place for a bundle.
     """
     started_s = time.monotonic()
+    require_bundle_place(out, folders)
     weights_file = find_weights(recipe, weights, cache) if is_pretrained else None
     dataset, split = _read_and_split(folders, recipe)
     parts = {name: dataset.subset(split.names == name) for name in SPLITS}
@@ -247,6 +250,7 @@ def _write(
         cautions=[
             *cautions_of(dataset.samples, split),
             *cautions_of_seen_cameras(parts["train"].samples, tested.samples),
+            *cautions_of_garbage(garbage),
         ],
         parts=scored,
         empty_at=recipe.empty_at,
@@ -256,7 +260,14 @@ def _write(
         ],
         has_pictures=has_pictures,
         provenance=provenance_of(document),
-        quantized=difference(in_floats.probability, tested.probability, *thresholds),
+        # No weight learned from either.
+        quantized=difference(
+            np.concatenate(
+                [in_floats.probability, fitted.network.probabilities(watched.crops_rgb)]
+            ),
+            np.concatenate([tested.probability, watched.probability]),
+            *thresholds,
+        ),
         garbage=garbage,
         light=light,
         learning=learning,

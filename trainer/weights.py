@@ -6,6 +6,7 @@ Every file is checked against its known digest before it is used.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import logging
 import os
 import shutil
@@ -113,7 +114,10 @@ def find_weights(
                 raise OSError(f"the file is not the known one ({wanted.digest})")
             partial.replace(cached)
             return cached
-        except (OSError, subprocess.SubprocessError, zipfile.BadZipFile, KeyError) as error:
+        except (
+            *(OSError, http.client.HTTPException, subprocess.SubprocessError),
+            *(zipfile.BadZipFile, KeyError),
+        ) as error:
             problems.append(f"  {name}: {error}")
         finally:
             partial.unlink(missing_ok=True)

@@ -43,10 +43,11 @@ def read_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-# What the shipped model was measured at, less a hair; docs/benchmarks.md has the figures,
-# and the ones that were wanted (0.97 and 0.995).
-LEAST_BALANCED_ACCURACY = 0.955
-LEAST_AREA = 0.993
+# What the shipped model was measured at (0.9544 and 0.9899), less a hair; docs/benchmarks.md has
+# the figures, the ones that were wanted (0.97 and 0.995), and those of the model before, which
+# was slower by half, knew this car park better and every other place worse.
+LEAST_BALANCED_ACCURACY = 0.952
+LEAST_AREA = 0.988
 
 
 @pytest.mark.timeout(300)

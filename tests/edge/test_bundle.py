@@ -1,7 +1,10 @@
 """What a device accepts as a model, tried on copies of the shipped bundle."""
 
 import json
+import os
 import shutil
+import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +172,19 @@ def test_golden_crops_that_are_no_arrays_are_refused(bundle_path, data):
     assert refusal(bundle_path).startswith(f"{bundle_path / 'golden.npz'}: cannot be read")
 
 
+def test_golden_crops_that_seem_to_be_encrypted_are_refused(bundle_path):
+    path = bundle_path / "golden.npz"
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        first = archive.infolist()[0].header_offset
+    # The flag stands in the local header and in the directory at the end.
+    for start in (first + 6, data.rfind(b"PK\x01\x02", 0, data.find(b"PK\x01\x02") + 4) + 8):
+        data[start] |= 1
+    path.write_bytes(data)
+    change_manifest(bundle_path, lambda m: None, rehash=["golden.npz"])
+    assert "golden.npz: cannot be read (File 'crops_rgb.npy' is encrypted" in refusal(bundle_path)
+
+
 def test_a_model_that_is_overwritten_in_place_answers_as_before(bundle_path):
     classifier = open_classifier(read_bundle(bundle_path))
     (bundle_path / "model.tflite").write_bytes(b"")
@@ -218,6 +234,14 @@ def test_a_damaged_bundle_never_replaces_a_working_one(bundle_path, tmp_path):
     open_classifier(read_bundle(installed))
     with pytest.raises(BundleRefused, match="no previous bundle to go back to"):
         rollback_bundle(installed)
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(tmp_path):
+    for name, age_s in (("old", 90_000), ("young", 60)):
+        (tmp_path / f".mine.{name}.tmp").mkdir()
+        os.utime(tmp_path / f".mine.{name}.tmp", (time.time() - age_s,) * 2)
+    write_bundle(tmp_path / "mine", {}, lambda folder: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.young.tmp", "mine"]
 
 
 def test_a_bundle_that_fails_half_way_leaves_nothing_behind(tmp_path):

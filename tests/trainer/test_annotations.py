@@ -170,7 +170,7 @@ COCO = '{"images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 1, "
                 "a.xml:2: not XML (no element found); export it again",
                 "b.xml: object 1: name: it is missing; name the object's class",
                 "b.xml: object 2: bndbox: it is missing; draw the box again",
-                "b.xml: object 3: bndbox.ymin: 'many' is no number; write pixels",
+                "b.xml: object 3: bndbox.ymin: 'many' is no number up to 1,000,000; write pixels",
             ],
         ),
         (
@@ -208,10 +208,12 @@ COCO = '{"images": [{"id": 1, "file_name": "a.png"}], "categories": [{"id": 1, "
                 "c.json: annotations[1]: expected a mapping; export it again",
                 "c.json: annotations[2]: category_id: there is no category []; export it again",
                 "c.json: annotations[3]: bbox: 3 numbers; write [x, y, width, height]",
-                "c.json: annotations[4]: bbox: expected a list of numbers; export it again",
+                "c.json: annotations[4]: bbox: expected a list of numbers, none beyond 1,000,000; "
+                "export it again",
                 "c.json: annotations[5]: segmentation[0]: 4 numbers; an outline has the x and y "
                 "of three points or more; export it again",
-                "c.json: annotations[6]: bbox: expected a list of numbers; export it again",
+                "c.json: annotations[6]: bbox: expected a list of numbers, none beyond 1,000,000; "
+                "export it again",
             ],
         ),
     ],

@@ -1,7 +1,8 @@
 """Recipes beside each other: the source left out teaches nothing, and figures are kept."""
 
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,28 @@ def test_what_the_file_holds_is_not_measured_again(tmp_path: Path) -> None:
         ("head", 1, "two"),
     ]
     assert read_figures(tmp_path / "figures.jsonl") == rows
-    # There is no such network: measuring anything would fail.
-    unmeasurable = replace(HEAD, backbone="none")
-    assert compare(unmeasurable, dataset, folds, 1, None, tmp_path / "figures.jsonl") == rows
-    with pytest.raises(KeyError):
-        compare(unmeasurable, dataset, folds, 2, None, tmp_path / "figures.jsonl")
+    # There are no such weights: measuring anything would fail.
+    absent = tmp_path / "absent.h5"
+    assert compare(HEAD, dataset, folds, 1, absent, tmp_path / "figures.jsonl") == rows
+    others = (
+        (HEAD, dataset, folds, 2),
+        (replace(HEAD, label_smoothing=0.1), dataset, folds, 1),
+        (HEAD, relabelled(dataset, folds["one"]), folds, 1),
+        (HEAD, dataset, folds_of(dataset, {"two": ["one/camera0"]}), 1),
+    )
+    for recipe, crops, of_crops, seeds in others:
+        with pytest.raises(ValueError, match="has no pretrained weights"):
+            compare(recipe, crops, of_crops, seeds, absent, tmp_path / "figures.jsonl")
+
+
+def test_a_line_that_a_killed_run_left_torn_is_measured_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = FoldFigures("tiny", 1, "a", 10, 0.9, 0.8, 0.9, None, 0.7, 20, 1.0, "key")
+    line = json.dumps(asdict(row))
+    (tmp_path / "figures.jsonl").write_text(f"{line}\n{line[:40]}")
+    assert read_figures(tmp_path / "figures.jsonl") == [row]
+    assert "figures.jsonl:2: no figures; they are measured again" in caplog.text
 
 
 def test_a_source_is_a_fold_and_what_is_drawn_is_none() -> None:
@@ -112,7 +130,7 @@ def test_what_cannot_be_compared_is_named(
 
 def test_the_table_has_means_over_seeds_and_folds() -> None:
     def row(seed: int, fold: str, auc: float | None) -> FoldFigures:
-        return FoldFigures("tiny", seed, fold, 10, auc, 0.8, 0.9, None, 0.7, 20, 1.0)
+        return FoldFigures("tiny", seed, fold, 10, auc, 0.8, 0.9, None, 0.7, 20, 1.0, "key")
 
     rows = [row(1, "a", 0.9), row(2, "a", 0.8), row(1, "b", 0.7), row(2, "b", None)]
     _, _, of_a, of_b, mean = table_of(rows).splitlines()

@@ -67,6 +67,13 @@ def test_crops_are_the_boxes_and_their_index_says_where_they_come_from(
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
+def test_a_camera_that_no_name_tells_is_said_once_for_all_pictures(tmp_path: Path) -> None:
+    write_racks(tmp_path / "in", "voc")
+    said = ["--from", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--camera", "창고 2"]
+    assert main(["import", *said]) == 0
+    assert {sample.camera for sample in read_dataset([tmp_path / "out"], 48).samples} == {"창고 2"}
+
+
 def test_turned_boxes_are_rectified_as_the_device_does_it(tmp_path: Path) -> None:
     outline = turned_outline((160, 120), 120, 60, 25)
     slot_rgb = drawn_crop(100, True, 1)

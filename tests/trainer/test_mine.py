@@ -25,6 +25,7 @@ from trainer.mining.doubts import (
     relit,
 )
 from trainer.mining.pool import PoolCrop, list_pool
+from trainer.mining.to_label import hand_out, kept_rows, names_handed_out
 
 pytestmark = pytest.mark.trainer
 
@@ -242,6 +243,30 @@ def test_a_second_run_changes_nothing_and_keeps_what_was_labelled(
     assert len(after) == 1 + again.disputed_count + again.undecided_count
     assert after[0] == rows[0] | {"label": "OCCUPIED"}
     assert rows[1]["file"] not in [row["file"] for row in after]
+
+
+def test_a_table_that_a_spreadsheet_spoilt_is_named_and_kept(tmp_path: Path) -> None:
+    table = tmp_path / "to_label" / "index.csv"
+    table.parent.mkdir()
+    table.write_bytes("file,label\n사진.png,EMPTY\n".encode("cp949"))
+    before = table.read_bytes()
+    with pytest.raises(DataError, match=r"index\.csv: cannot be read .*; save it as UTF-8 CSV"):
+        kept_rows(tmp_path)
+    assert table.read_bytes() == before
+
+
+def test_what_an_interrupted_run_copied_waits_for_a_label(
+    tmp_path: Path, save_picture: SavePicture
+) -> None:
+    save_picture(tmp_path / "a.png", drawn_crop(32, True, 1))
+    crop = PoolCrop(tmp_path / "a.png", "yard", "c1", "", "")
+    doubt = Doubt(UNDECIDED, 1.0, "near 0.5")
+    # In a full disk's place: the second crop cannot be copied.
+    lost = PoolCrop(tmp_path / "gone.png", "yard", "c1", "", "")
+    with pytest.raises(FileNotFoundError):
+        hand_out(tmp_path / "out", [], [(crop, doubt), (lost, doubt)])
+    assert [row.file for row in kept_rows(tmp_path / "out")] == [crop.handed_out_name]
+    assert names_handed_out(tmp_path / "out") == {crop.handed_out_name, "index.csv"}
 
 
 def test_what_was_labelled_can_be_trained_on_either_way(

@@ -1,5 +1,6 @@
 """The float network that travels with a bundle."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,17 @@ def test_a_damaged_network_says_so(network_file: Path, tmp_path: Path) -> None:
     copy.write_bytes(network_file.read_bytes()[:-1000])
     with pytest.raises(ConfigurationError, match=r"network\.npz: cannot be read .* copy it again"):
         load_network(copy)
+
+
+def test_a_flipped_bit_in_the_index_is_damage_too(network_file: Path, tmp_path: Path) -> None:
+    from trainer.network_file import load_network
+
+    data = bytearray(network_file.read_bytes())
+    for found in list(re.finditer(b"PK\x01\x02", data)):  # each array's line in the index
+        data[found.start() + 8] |= 1  # "this file is encrypted"
+    (tmp_path / "network.npz").write_bytes(data)
+    with pytest.raises(ConfigurationError, match=r"cannot be read .*encrypted.* copy it again"):
+        load_network(tmp_path / "network.npz")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Every format is read the same way, and what cannot be used says why, without being decoded."""
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from trainer.drawn import drawn_crop
-from trainer.pictures import header_size_wh, read_picture
+from trainer.pictures import LARGEST_BYTES, header_size_wh, read_picture
 
 pytestmark = pytest.mark.trainer
 
@@ -131,4 +132,15 @@ def test_what_is_no_picture_says_so(data: bytes, reason: str, tmp_path: Path) ->
     (tmp_path / "a.jpg").write_bytes(data)
     assert read_picture(tmp_path / "a.jpg") == reason
     assert read_picture(tmp_path / "gone.jpg") == "No such file or directory"
-    assert read_picture(tmp_path) == "Is a directory"
+    assert read_picture(tmp_path) == "not a file"
+
+
+def test_what_would_never_end_or_never_fit_is_set_aside_unread(tmp_path: Path) -> None:
+    pipe, huge = tmp_path / "pipe.png", tmp_path / "huge.png"
+    os.mkfifo(pipe)
+    with huge.open("wb") as file:
+        file.truncate(2 * LARGEST_BYTES)  # a hole: it takes no room on the disk
+    assert read_picture(pipe) == "not a file"
+    assert read_picture(Path("/dev/zero")) == "not a file"
+    assert read_picture(huge) == "1,000 MB, more than 500"
+    assert read_picture(Path("nul\0.png")) == "no file can have this name"

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trainer.cautions import cautions_of_garbage
 from trainer.dataset import Sample
 from trainer.drawn import drawn_crop
 from trainer.learning_curve import LearningPoint
 from trainer.metrics import difference, figures
+from trainer.plots import coverage_against_error, histogram
 from trainer.provenance import provenance_of
 from trainer.report import Cost, Report, Scored, write_report
 from trainer.trials import GarbageTrial, LightTrial
@@ -156,7 +158,7 @@ def test_a_full_report_has_every_section(tmp_path: Path) -> None:
         "Of 100 pictures that show no slot, 1 was answered",
         "| black | 50 | 98.0% | 0.710 |",
         "| Balanced accuracy | 93.8% | 50.0% |",
-        "on 16 crops: 1 of the decisions differ (6.2%), 0 of them are the opposite",
+        "on 16 held-out crops: 1 of the decisions differ (6.2%), 0 of them are the opposite",
         "Perhaps still rising: from 4 to 8 groups it gained 10.0 points",
         "2.50 MB, 0.50 ms per crop (litert on x86_64, one thread, median). That is 0.50 of",
         "| site<br>licence: CC BY 4.0 | 1,200 + 7 | 3 + 0 | 0 + 0 | camera<br>9 groups |",
@@ -221,3 +223,17 @@ def test_a_bar_in_a_name_does_not_break_the_table(tmp_path: Path) -> None:
         tmp_path, report_of(scored(RIGHT, LABELS), set_aside=("a|b.png: the file is empty",))
     )
     assert "| a\\|b.png | the file is empty |" in text
+
+
+def test_plots_of_a_model_without_faults_have_readable_axes() -> None:
+    part = scored(RIGHT, LABELS)
+    errors = coverage_against_error(part, 0.4, 0.6)
+    assert ">1.0</text>" in errors, "percent of answers wrong up to 1, not to a twentieth of one"
+    assert ">1</text>" in histogram(part, 0.4, 0.6), "a count, not a power of ten"
+
+
+def test_answered_garbage_is_a_caution_and_unanswered_none() -> None:
+    quiet, loud = GarbageTrial("black", 1000, 1000, 0.5), GarbageTrial("hand", 1000, 995, 0.9)
+    assert not list(cautions_of_garbage([quiet]))
+    (caution,) = cautions_of_garbage([quiet, loud])
+    assert caution.startswith("Of 2,000 pictures that show no slot, such as a hand or noise, 5 got")

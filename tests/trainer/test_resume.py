@@ -141,6 +141,27 @@ def test_a_damaged_checkpoint_starts_anew(
     assert "starting anew" in caplog.text
 
 
+def test_a_checkpoint_whose_index_has_a_flipped_bit_starts_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "a.npz")
+    checkpoint.write(Progress())
+    data = bytearray(checkpoint.file.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # "this file is encrypted"
+    checkpoint.file.write_bytes(data)
+    assert checkpoint.read() is None
+    assert "encrypted" in caplog.text
+
+
+def test_a_run_outlives_a_checkpoint_that_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "runs").touch()  # in the folder's place: it stands for a full disk
+    Checkpoint(tmp_path / "runs" / "a.npz").write(Progress())
+    assert "a.npz: cannot be written (File exists); the training goes on" in caplog.text
+    assert [file.name for file in tmp_path.iterdir()] == ["runs"]
+
+
 def test_runs_nobody_came_back_for_are_forgotten(tmp_path: Path) -> None:
     old, young = tmp_path / "old.npz", tmp_path / "young.npz"
     now_s = time.time()

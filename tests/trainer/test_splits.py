@@ -94,11 +94,20 @@ def test_the_day_that_holds_nearly_all_of_a_label_stays_in_training() -> None:
 
 
 def test_a_source_of_few_groups_gives_none_to_the_test_where_the_recipe_says_so() -> None:
-    samples = [sample(bool(number % 2), "a", f"c{number // 10}") for number in range(50)]
+    samples = [
+        sample(bool(number % 2), source, f"c{number // 10}")
+        for source, count in (("few", 50), ("many", 60))
+        for number in range(count)
+    ]
     groups = group_samples(samples).groups
-    assert set(split_groups(samples, groups, Recipe("r"))) == {"train", "holdout", "test"}
-    few = split_groups(samples, groups, Recipe("r", test_from_groups=6))
-    assert set(few) == {"train", "holdout"}
+    everywhere = split_groups(samples, groups, Recipe("r"))
+    assert set(everywhere[:50]) == set(everywhere[50:]) == {"train", "holdout", "test"}
+    strict = Recipe("r", test_from_groups=6)
+    splits = split_groups(samples, groups, strict)
+    assert set(splits[:50]) == {"train", "holdout"}
+    assert set(splits[50:]) == {"train", "holdout", "test"}
+    # Alone it is the largest there is.
+    assert set(split_groups(samples[:50], groups[:50], strict)) == {"train", "holdout", "test"}
 
 
 def test_labels_count_alike_within_a_source_whatever_their_numbers() -> None:

@@ -1,6 +1,7 @@
 """Pretrained weights are checked, and when none can be had the way out is told."""
 
 import hashlib
+import http.client
 import zipfile
 from pathlib import Path
 
@@ -68,6 +69,14 @@ def test_when_no_way_works_every_reason_and_the_remedy_are_told(tmp_path: Path) 
     )
     # Nothing half-fetched or forged stays behind to be trusted later.
     assert not list((tmp_path / "weights").iterdir())
+
+
+def test_a_server_that_talks_nonsense_is_one_more_way_that_fails(tmp_path: Path) -> None:
+    def garbled(target: Path) -> None:
+        raise http.client.BadStatusLine("<html>Please log in</html>")
+
+    ways = {"the guests' network": garbled, "a friend": honest}
+    assert find_weights(WANTED, None, tmp_path, ways).read_bytes() == CONTENT
 
 
 def test_what_was_fetched_once_is_not_fetched_again(tmp_path: Path) -> None:

@@ -13,13 +13,16 @@ import numpy.typing as npt
 
 Outline = npt.NDArray[np.float64]  # (points, 2): x, y
 
+# Pixels: more than any picture has. Far larger numbers would overflow in OpenCV.
+LARGEST_NUMBER = 1e6
+
 
 @dataclass(frozen=True, eq=False)
 class Box:
     """One box in a picture, upright or not."""
 
     class_name: str
-    outline: Outline  # four points or more, all finite
+    outline: Outline  # four points or more, no number beyond LARGEST_NUMBER
     place: str  # where it stands in which file, for messages
     slot: str = ""  # its name, where the annotation has one
 
@@ -42,6 +45,16 @@ class Annotations:
     pictures: list[AnnotatedPicture] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # somebody has to correct these
     skipped: list[str] = field(default_factory=list)  # pictures that are not there
+
+
+def is_usable(number: float) -> bool:
+    """Return whether an outline may hold this number."""
+    return abs(number) <= LARGEST_NUMBER  # False where it is no number at all
+
+
+def are_lengths(size_wh: Sequence[float]) -> bool:
+    """Return whether these could be the width and height of a picture, in pixels."""
+    return all(1 <= length <= LARGEST_NUMBER for length in size_wh)
 
 
 def upright_outline(left: float, top: float, right: float, bottom: float) -> Outline:

@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from trainer.annotations.boxes import (
+    LARGEST_NUMBER,
     AnnotatedPicture,
     Annotations,
     Box,
     Outline,
+    are_lengths,
+    is_usable,
     pairs,
     turned_outline,
 )
-from trainer.annotations.lookup import Pictures
+from trainer.annotations.lookup import Pictures, files_of
 
 _LISTS = ("images", "annotations", "categories")
 _EXPORT = "export it again"
@@ -33,13 +36,13 @@ class _Malformed(Exception):
 def read_coco(folder: Path, pictures: Pictures) -> Annotations:
     """Return what the COCO files of a folder say."""
     result = Annotations()
-    for file in sorted(folder.rglob("*.json")):
+    for file in files_of(folder, "*.json"):
         try:
             document = json.loads(file.read_bytes())
         except json.JSONDecodeError as error:
             result.problems.append(f"{file}:{error.lineno}: not JSON ({error.msg}); {_EXPORT}")
             continue
-        except (UnicodeDecodeError, RecursionError):
+        except (ValueError, RecursionError):  # no UTF-8, a number without end, brackets too
             result.problems.append(f"{file}: not JSON; {_EXPORT}")
             continue
         if isinstance(document, dict) and {"images", "annotations"} <= document.keys():
@@ -104,7 +107,7 @@ def _category(entry: dict[str, Any]) -> str:
 
 def _image(entry: dict[str, Any]) -> tuple[str, tuple[float, float] | None]:
     size = entry.get("width"), entry.get("height")
-    is_sized = all(isinstance(length, int | float) and length > 0 for length in size)
+    is_sized = all(isinstance(length, int | float) for length in size) and are_lengths(size)  # type: ignore[arg-type]
     return _text(entry, "file_name"), size if is_sized else None  # type: ignore[return-value]
 
 
@@ -143,8 +146,10 @@ def _numbers(value: Any, name: str) -> list[float]:
         numbers = [float(number) for number in value]
     except (TypeError, ValueError, OverflowError):
         numbers = [math.nan]
-    if not all(map(math.isfinite, numbers)):
-        raise _Malformed(f"{name}: expected a list of numbers; {_EXPORT}")
+    if not all(map(is_usable, numbers)):
+        raise _Malformed(
+            f"{name}: expected a list of numbers, none beyond {LARGEST_NUMBER:,.0f}; {_EXPORT}"
+        )
     return numbers
 
 

@@ -18,7 +18,7 @@ from trainer.annotations.class_names import ClassMeaning
 from trainer.annotations.origins import camera_of, time_of
 from trainer.annotations.regions import Region, longest_side_px, regions_of
 from trainer.annotations.slot_names import SlotNames
-from trainer.dataset import INDEX_FILE, DataError
+from trainer.dataset import INDEX_FILE, DataError, as_text
 from trainer.pictures import SMALLEST_PX, read_picture
 from trainer.progress import progress_bar
 
@@ -39,12 +39,17 @@ class Written:
 
 
 def write_crops(
-    annotations: Annotations, meaning: ClassMeaning, folder: Path, out: Path, licence: str = ""
+    annotations: Annotations,
+    meaning: ClassMeaning,
+    folder: Path,
+    out: Path,
+    licence: str = "",
+    camera: str = "",
 ) -> Written:
     """Cut every box out of its picture into `out`, in the trainer's layout with index.csv.
 
-    `folder` is where the pictures lie; its name becomes the crops' source. `out` appears
-    when all is done.
+    `folder` is where the pictures lie; its name becomes the crops' source. Without
+    `camera` it is what names of files and folders tell. `out` appears when all is done.
 
     Raises:
         DataError: `out` holds something already, or not one box gave a crop.
@@ -61,16 +66,19 @@ def write_crops(
         for picture in progress_bar(annotations.pictures, "cutting", len(annotations.pictures)):
             path = picture.file.relative_to(folder)
             origin = {
-                "source": folder.resolve().name,
-                "camera": camera_of(path),
+                "source": as_text(folder.resolve().name),
+                "camera": camera or as_text(camera_of(path)),
                 "time": time_of(path),
                 "licence": licence,
             }
             for region, crop_rgb in _crops(picture, meaning, skipped):
-                slot = slot_names.name_of(origin["camera"], region)
+                slot = as_text(slot_names.name_of(origin["camera"], region))
                 label = "OCCUPIED" if meaning.is_occupied(region.box.class_name) else "EMPTY"
                 # Names of slots may hold anything, also a slash.
-                words = (path.stem[:_NAME_LENGTH], re.sub(r"[^\w-]", "-", slot)[:_NAME_LENGTH])
+                words = (
+                    as_text(path.stem)[:_NAME_LENGTH],
+                    re.sub(r"[^\w-]", "-", slot)[:_NAME_LENGTH],
+                )
                 file = f"{label}/{'_'.join(words)}_{len(rows) + 1:06}.png"
                 _write_png(draft / file, crop_rgb)
                 rows.append({"file": file, "label": label, "slot": slot, **origin})
@@ -79,7 +87,7 @@ def write_crops(
             raise DataError(f"{folder}: not one box gave a crop ({len(skipped)} skipped{first})")
         _write_index(draft / INDEX_FILE, rows)
         if skipped:
-            (draft / SKIPPED_FILE).write_text("\n".join(skipped) + "\n", "utf-8")
+            (draft / SKIPPED_FILE).write_text(as_text("\n".join(skipped)) + "\n", "utf-8")
         draft.rename(out)
     labels = [row["label"] for row in rows]
     return Written(

@@ -8,6 +8,11 @@ from pathlib import Path
 from trainer.pictures import PICTURE_SUFFIXES
 
 
+def files_of(folder: Path, pattern: str) -> list[Path]:
+    """Return the files below a folder whose names fit; folders and pipes may be called so too."""
+    return [file for file in sorted(folder.rglob(pattern)) if file.is_file()]
+
+
 class Pictures:
     """The pictures of a folder, to be found by what annotations call them."""
 

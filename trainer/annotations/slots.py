@@ -11,7 +11,7 @@ from trainer.annotations.boxes import AnnotatedPicture, Annotations
 from trainer.annotations.crops import require_free
 from trainer.annotations.regions import Region, regions_of
 from trainer.annotations.slot_names import grid_ids
-from trainer.dataset import DataError
+from trainer.dataset import DataError, as_text
 from trainer.pictures import read_picture
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -39,7 +39,7 @@ def write_slots(
         first = f"; {skipped[0]}" if skipped else ""
         raise DataError(f"{picture.file}: has no box that could be a slot{first}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(_slots_text(picture.file.name, size_wh, regions), "utf-8")
+    out.write_text(as_text(_slots_text(picture.file.name, size_wh, regions)), "utf-8")
     return picture.file, len(regions), skipped
 
 

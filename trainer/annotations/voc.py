@@ -12,18 +12,22 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from trainer.annotations.boxes import (
+    LARGEST_NUMBER,
     AnnotatedPicture,
     Annotations,
     Box,
     Outline,
+    are_lengths,
+    is_usable,
     pairs,
     turned_outline,
     upright_outline,
 )
-from trainer.annotations.lookup import Pictures
+from trainer.annotations.lookup import Pictures, files_of
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _TURNED = ("cx", "cy", "w", "h", "angle")
+_SHOWN_CHARACTERS = 20
 
 
 class _Malformed(Exception):
@@ -33,13 +37,16 @@ class _Malformed(Exception):
 def read_voc(folder: Path, pictures: Pictures) -> Annotations:
     """Return what the VOC files of a folder say."""
     result = Annotations()
-    for file in sorted(folder.rglob("*.xml")):
+    for file in files_of(folder, "*.xml"):
         try:
             # Expat, below, refuses entities that grow without bounds and fetches none.
             root = ElementTree.parse(file).getroot()  # noqa: S314
         except ElementTree.ParseError as error:
             what = error.msg.partition(":")[0]
             result.problems.append(f"{file}:{error.position[0]}: not XML ({what}); export it again")
+            continue
+        except (LookupError, ValueError) as error:  # its first line names an encoding
+            result.problems.append(f"{file}:1: not XML ({error}); save it as UTF-8")
             continue
         if root.tag == "annotation":
             _read_picture(file, root, pictures, result)
@@ -97,8 +104,11 @@ def _number(element: ElementTree.Element, name: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        raise _Malformed(f"{element.tag}.{name}: '{text.strip()}' is no number; write pixels")
+    if not is_usable(value):
+        raise _Malformed(
+            f"{element.tag}.{name}: '{text.strip()[:_SHOWN_CHARACTERS]}' is no number up to "
+            f"{LARGEST_NUMBER:,.0f}; write pixels"
+        )
     return value
 
 
@@ -119,4 +129,4 @@ def _size_wh(root: ElementTree.Element) -> tuple[float, float] | None:
     except _Malformed:
         return None
     # Many programs write 0 where they do not know.
-    return (width, height) if width > 0 and height > 0 else None
+    return (width, height) if are_lengths((width, height)) else None

@@ -13,12 +13,13 @@ from typing import Any
 import yaml
 
 from trainer.annotations.boxes import AnnotatedPicture, Annotations, Box, pairs, upright_outline
-from trainer.annotations.lookup import Pictures
+from trainer.annotations.lookup import Pictures, files_of
 
 _NAME_FILES = ("classes.txt", "obj.names")
 _OTHER_FILES = ("classes.txt", "readme", "license", "licence")  # as their names begin
 # A little more than 1: programs round, and boxes are drawn over the edge.
 _LARGEST_SHARE = 1.5
+_MOST_DIGITS = 6  # of a class's number
 
 
 class _Malformed(Exception):
@@ -29,7 +30,7 @@ def read_yolo(folder: Path, pictures: Pictures) -> Annotations:
     """Return what the YOLO files of a folder say."""
     result = Annotations()
     of_file: dict[Path, Path] = {}
-    for file in sorted(folder.rglob("*.txt")):
+    for file in files_of(folder, "*.txt"):
         if file.name.casefold().startswith(_OTHER_FILES):
             continue
         picture = pictures.find(file.stem, file)
@@ -73,8 +74,8 @@ def _box(words: list[str], names: dict[int, str], place: str) -> Box:
             f"{len(words)} words; write 'class x y width height', or 'class' and the x and y of "
             "three points or more"
         )
-    if not words[0].isdecimal():
-        raise _Malformed(f"class: '{words[0]}' is no whole number; write the class's number")
+    if not _is_class(words[0]):
+        raise _Malformed(f"class: '{words[0][:20]}' is no whole number; write the class's number")
     number = int(words[0])
     if names and number not in names:
         raise _Malformed(f"class: there is no class {number}; the names end with {max(names)}")
@@ -85,6 +86,11 @@ def _box(words: list[str], names: dict[int, str], place: str) -> Box:
     else:
         outline = pairs(shares)
     return Box(names.get(number, str(number)), outline, place)
+
+
+def _is_class(word: str) -> bool:
+    # Python refuses to read thousands of digits.
+    return word.isdecimal() and len(word) <= _MOST_DIGITS
 
 
 def _share(word: str) -> float:
@@ -102,14 +108,14 @@ def _share(word: str) -> float:
 def _class_names(folder: Path, result: Annotations) -> dict[int, str]:
     """Return the name of each class number; none where no file has them."""
     for name in _NAME_FILES:
-        for file in sorted(folder.rglob(name)):
+        for file in files_of(folder, name):
             lines = file.read_text("utf-8-sig", errors="replace").splitlines()
             return dict(enumerate(line.strip() for line in lines if line.strip()))
-    for file in (*sorted(folder.rglob("*.yaml")), *sorted(folder.rglob("*.yml"))):
+    for file in (*files_of(folder, "*.yaml"), *files_of(folder, "*.yml")):
         try:
             # Every value as text: names like `no` or `1` would become something else.
             document = yaml.load(file.read_text("utf-8-sig"), Loader=yaml.BaseLoader)  # noqa: S506
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             where = getattr(error, "problem_mark", None)
             line = f":{where.line + 1}" if where else ""
             result.problems.append(f"{file}{line}: not YAML; export it again")
@@ -122,8 +128,8 @@ def _class_names(folder: Path, result: Annotations) -> dict[int, str]:
 
 def _names_in(document: Any) -> dict[int, str]:
     names = document.get("names") if isinstance(document, dict) else None
-    if isinstance(names, list):
-        return {number: str(name) for number, name in enumerate(names)}
+    named = dict(enumerate(names)) if isinstance(names, list) else {}
     if isinstance(names, dict):
-        return {int(key): str(name) for key, name in names.items() if key.isdecimal()}
-    return {}
+        named = {int(key): name for key, name in names.items() if _is_class(str(key))}
+    # Nothing but text: aliases can make a list of lists that no memory holds once written out.
+    return {number: name for number, name in named.items() if isinstance(name, str)}

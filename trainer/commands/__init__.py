@@ -30,13 +30,24 @@ def add_data_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_bundle_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--bundle`."""
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        required=True,
+        metavar="models/NAME",
+        help="folder of the bundle, as `train --out` wrote it",
+    )
+
+
 def add_recipe_argument(parser: argparse.ArgumentParser) -> None:
     """Add `--recipe`."""
     parser.add_argument(
         "--recipe",
         default="shipped",
         metavar="NAME",
-        help=f"one of {', '.join(sorted(RECIPES))} (default: shipped)",
+        help=f"one of {', '.join(sorted(RECIPES))} (default: shipped; head_only is the quickest)",
     )
 
 
@@ -85,7 +96,10 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         help="instead of the recipe's own, e.g. learning_rate=1e-4; may be repeated",
     )
     parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="ImageNet weights, where no network is"
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="ImageNet weights, for a machine without internet",
     )
 
 

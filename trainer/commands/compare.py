@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge.types import ConfigurationError
 from trainer.commands import add_data_argument, add_settings_arguments, tensorflow_quietly
+from trainer.limits import require_usable
 from trainer.recipe import find_recipe, with_settings
 from trainer.recipes import RECIPES
 from trainer.weights import cache_folder
@@ -49,6 +50,10 @@ def run(arguments: argparse.Namespace) -> str:
     recipes = [
         with_settings(find_recipe(name), arguments.set) for name in arguments.recipe or ["shipped"]
     ]
+    for recipe in recipes:
+        require_usable(recipe)
+    if arguments.seeds < 1:
+        raise ConfigurationError(f"--seeds {arguments.seeds}: give at least 1")
     together = dict(_parted(text) for text in arguments.together)
     with tensorflow_quietly():
         from trainer.compare import compare, folds_of, table_of

@@ -42,6 +42,8 @@ def run(arguments: argparse.Namespace) -> str:
         raise ConfigurationError(
             f"--out {out}: the file's ending says what to write; end it in .jpg, .png or .html"
         )
+    if arguments.seed < 0:
+        raise ConfigurationError(f"--seed {arguments.seed}: give 0 or more")
     recipe = find_recipe(arguments.recipe)
     listed = [sample for folder in arguments.data for sample in list_samples(folder)]
     dataset = read_crops(
@@ -50,7 +52,7 @@ def run(arguments: argparse.Namespace) -> str:
     rows = sheet_rows(dataset.samples, dataset.crops_rgb, arguments.seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     if suffix in _PAGE_SUFFIXES:
-        out.write_text(sheet_page(rows, f"What {recipe.name} sees"), "utf-8")
+        out.write_text(sheet_page(rows, f"What the network sees: recipe {recipe.name}"), "utf-8")
     else:
         sheet_bgr = cv2.cvtColor(draw_sheet(rows), cv2.COLOR_RGB2BGR)
         # Not cv2.imwrite: on some systems it cannot write every name.

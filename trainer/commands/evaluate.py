@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trainer.commands import add_data_argument, add_pictures_argument, summary_of
+from trainer.commands import (
+    add_bundle_argument,
+    add_data_argument,
+    add_pictures_argument,
+    summary_of,
+)
 from trainer.evaluate import evaluate_bundle
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--bundle", type=Path, required=True, metavar="models/NAME")
+    add_bundle_argument(parser)
     add_data_argument(parser)
     add_pictures_argument(parser)
     parser.add_argument(

@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.bundle import read_bundle
 from edge.classifier import Classifier
 from edge.types import Bundle, ConfigurationError
-from trainer.commands import add_data_argument, tensorflow_quietly
+from trainer.commands import add_bundle_argument, add_data_argument, tensorflow_quietly
 from trainer.dataset import read_dataset
 from trainer.explain import INDEX_FILE, POINTING_HEADER, explain, pointing_rows, summary
 from trainer.explanations import (
@@ -20,6 +20,7 @@ from trainer.explanations import (
     grad_cam,
     occlusion,
 )
+from trainer.provenance import mirrored_sources_of
 from trainer.tables import text_table
 
 # The shipped model alone is enough for these; the others look inside the float network.
@@ -33,7 +34,7 @@ _LIST = "list"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--bundle", type=Path, required=True, metavar="models/NAME")
+    add_bundle_argument(parser)
     add_data_argument(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="new folder for the pictures"
@@ -87,8 +88,8 @@ def run(arguments: argparse.Namespace) -> str:
     # How long an inference takes on this machine, busy perhaps, does not matter here.
     classifier.self_test(budget_s=math.inf)
     explanation = _explanation(arguments, classifier)
-    recipe = bundle.manifest.get("recipe", {})
-    dataset = read_dataset(arguments.data, bundle.input_size_px, recipe.get("mirrored_sources", ()))
+    mirrored_sources = mirrored_sources_of(bundle.manifest)
+    dataset = read_dataset(arguments.data, bundle.input_size_px, mirrored_sources)
     explained = explain(classifier, dataset, explanation, arguments.out, arguments.count)
     table = text_table(POINTING_HEADER, pointing_rows(explained), words=1)
     return "\n".join(

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from edge.bundle import read_bundle, read_golden
 from edge.types import ConfigurationError
-from trainer.commands import tensorflow_quietly
+from trainer.commands import add_bundle_argument, tensorflow_quietly
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--bundle", type=Path, required=True, metavar="models/NAME")
+    add_bundle_argument(parser)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE.onnx", help="the new ONNX file"
     )

@@ -50,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--licence", default="", metavar="TEXT", help="of the pictures, for the crops' index.csv"
     )
     parser.add_argument(
+        "--camera",
+        default="",
+        metavar="NAME",
+        help="that took all these pictures, where names of files and folders do not tell",
+    )
+    parser.add_argument(
         "--picture",
         metavar="NAME",
         help="for slots: whose boxes (default: the picture with the most)",
@@ -65,7 +71,9 @@ def run(arguments: argparse.Namespace) -> str:
         return "\n".join([f"{out}: {count} slots of {picture.name}", *_shown(skipped, "")])
     names = [box.class_name for picture in annotations.pictures for box in picture.boxes]
     meaning = class_meaning(names, arguments.empty, arguments.occupied, arguments.ignore)
-    written = write_crops(annotations, meaning, arguments.folder, out, arguments.licence)
+    written = write_crops(
+        annotations, meaning, arguments.folder, out, arguments.licence, arguments.camera
+    )
     crops = written.empty_count + written.occupied_count
     return "\n".join(
         [

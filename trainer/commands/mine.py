@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from trainer.commands import add_bundle_argument
 from trainer.mine import mine
 from trainer.mining.to_label import PAGE_FILE, TO_LABEL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--bundle", type=Path, required=True, metavar="models/NAME")
+    add_bundle_argument(parser)
     parser.add_argument(
         "--pool",
         type=Path,

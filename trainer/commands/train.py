@@ -22,6 +22,7 @@ from trainer.commands import (
     with_split,
 )
 from trainer.exit_status import exit_status_of
+from trainer.limits import require_usable
 from trainer.local_workers import run_as_workers
 from trainer.recipe import find_recipe, with_settings
 from trainer.weights import cache_folder
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> str:
     recipe = with_split(with_settings(find_recipe(arguments.recipe), arguments.set), arguments)
     if arguments.seed is not None:
         recipe = replace(recipe, seed=arguments.seed)
+    require_usable(recipe)
     if not 1 <= arguments.workers <= recipe.batch_size:
         raise ConfigurationError(
             f"--workers {arguments.workers}: each needs a crop of every batch; choose from 1 to "
@@ -90,7 +92,7 @@ def run(arguments: argparse.Namespace) -> str:
         logs=arguments.logs,
         workers=workers,
     )
-    return f"{summary_of(report)}\n{arguments.out}"
+    return f"{summary_of(report)}\n{arguments.out}: read {arguments.out / 'report.html'}"
 
 
 def _work(arguments: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from trainer.imagined.sheet import Field, Random, Sheet, blurred, pick, polygon,
 from trainer.imagined.standing import STANDING
 from trainer.imagined.things import LYING, Thing
 from trainer.imagined.tools import TOOLS
+from trainer.progress import progress_bar
 
 _MARGIN = 1.15  # the scene is drawn larger than the crop, which is a tilted view into it
 _SMALLEST_PX = 24  # side of a slot in the pictures of a far camera
@@ -74,7 +75,7 @@ def imagined_crops(
     gives the same crops, and the first of a longer series.
     """
     crops_rgb = np.empty((count, size_px, size_px, 3), np.uint8)
-    for first in range(0, count, 2):
+    for first in progress_bar(range(0, count, 2), "drawing imagined slots"):
         pair = imagined_pair(size_px, np.random.default_rng([seed, first]))
         for number, crop_rgb in enumerate(pair[: count - first], start=first):
             crops_rgb[number] = crop_rgb

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trainer.dataset import INDEX_FILE, DataError, list_samples
+from trainer.dataset import INDEX_FILE, DataError, as_text, list_samples
 from trainer.pictures import PICTURE_SUFFIXES
 
 
@@ -27,7 +27,7 @@ class PoolCrop:
         """The name of its copy, which carries its origin: source__camera__slot__time.jpg."""
         # A time is what a name without origin can be: it orders crops and tells them apart.
         parts = (self.source, self.camera, self.slot, self.time or self.file.stem)
-        plain = (part.replace("/", "-").replace("__", "_") for part in parts)
+        plain = (as_text(part).replace("/", "-").replace("__", "_") for part in parts)
         return "__".join(plain) + self.file.suffix
 
 
@@ -61,11 +61,12 @@ def list_pool(folder: Path, left_out: Path) -> list[PoolCrop]:
 
 
 def _crop_of(file: Path, folder: Path) -> PoolCrop:
-    parts = file.stem.split("__")
+    parts = as_text(file.stem).split("__")
     if len(parts) == 4:
         source, camera, slot, time = parts
         return PoolCrop(file, source, camera, slot, time)
-    return PoolCrop(file, folder.name, "/".join(file.relative_to(folder).parts[:-1]), "", "")
+    folders = file.relative_to(folder).parts[:-1]
+    return PoolCrop(file, as_text(folder.name), as_text("/".join(folders)), "", "")
 
 
 def _told_apart(crops: Sequence[PoolCrop]) -> list[PoolCrop]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import cv2
 
-from trainer.dataset import INDEX_FILE
+from trainer.dataset import INDEX_FILE, DataError
 from trainer.mining.doubts import DISPUTED, UNDECIDED, Doubt
 from trainer.mining.pool import PoolCrop
 from trainer.pictures import read_picture
@@ -75,15 +75,22 @@ def row_of(crop: PoolCrop, doubt: Doubt) -> Row:
 
 
 def kept_rows(out: Path) -> list[Row]:
-    """Return the lines of crops handed out before whose copies still lie there."""
+    """Return the lines of crops handed out before whose copies still lie there.
+
+    Raises:
+        DataError: the table cannot be read: a spreadsheet saved it in its own way.
+    """
     file = out / TO_LABEL / INDEX_FILE
     if not file.is_file():
         return []
-    with file.open(newline="", encoding="utf-8-sig") as handle:
-        rows = [
-            Row(**{f.name: line.get(f.name) or "" for f in fields(Row)})
-            for line in csv.DictReader(handle)
-        ]
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as handle:
+            rows = [
+                Row(**{f.name: line.get(f.name) or "" for f in fields(Row)})
+                for line in csv.DictReader(handle)
+            ]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file}: cannot be read ({error}); save it as UTF-8 CSV") from error
     return [row for row in rows if row.file and (out / TO_LABEL / row.file).is_file()]
 
 
@@ -97,8 +104,6 @@ def hand_out(out: Path, kept: Sequence[Row], new: Sequence[tuple[PoolCrop, Doubt
     """Copy the new crops, and write the table and the page of all."""
     for folder in (TO_LABEL, *DONE_FOLDERS):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    for crop, _ in new:
-        shutil.copyfile(crop.file, out / TO_LABEL / crop.handed_out_name)
     rows = [*kept, *(row_of(crop, doubt) for crop, doubt in new)]
     table = out / TO_LABEL / INDEX_FILE
     partial = table.with_suffix(".part")
@@ -109,6 +114,13 @@ def hand_out(out: Path, kept: Sequence[Row], new: Sequence[tuple[PoolCrop, Doubt
         writer.writerows(asdict(row) for row in rows)
     # Labels written by hand lie in the old one: replace it whole or not at all.
     partial.replace(table)
+    # After the table, and each whole or not at all: a copy without a line would count as
+    # handed out and never be shown. A line without a copy is dropped by the next run.
+    for crop, _ in new:
+        copy = out / TO_LABEL / crop.handed_out_name
+        partial = out / f".{copy.name}.part"
+        shutil.copyfile(crop.file, partial)
+        partial.replace(copy)
     (out / PAGE_FILE).write_text(_page(out, rows), "utf-8")
 
 
