@@ -48,6 +48,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.journal",
         "edge.latest",
         "edge.notify",
+        "edge.references",
         "edge.sinks",
         "edge.web",
     ),

@@ -1,0 +1,129 @@
+"""What a device remembers of its cabinet, also after the disk had other plans."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from edge.references import (
+    MOST_EMPTIES,
+    CabinetPicture,
+    Empty,
+    References,
+    read_references,
+    write_references,
+)
+
+AT = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
+
+
+def crop_of(value, size_px=32):
+    """Return a crop of one brightness with a bright corner."""
+    crop_rgb = np.full((size_px, size_px, 3), value, np.uint8)
+    crop_rgb[:4, :4] = 255
+    return crop_rgb
+
+
+def empty_of(value, region="a", is_asked=False, minutes=0):
+    return Empty(crop_of(value), region, AT + timedelta(minutes=minutes), is_asked)
+
+
+@pytest.fixture
+def written(tmp_path):
+    image_rgb = np.random.default_rng(1).integers(0, 256, (72, 128, 3), dtype=np.uint8)
+    cabinet = CabinetPicture(image_rgb, {"A1": "0 0 1 1"}, AT)
+    references = References(cabinet).with_empty("A1", empty_of(40, is_asked=True))
+    references = references.with_empty("A1", empty_of(90)).with_empty("B_2", empty_of(120))
+    write_references(tmp_path, references)
+    return references
+
+
+def values_of(references, slot_id):
+    return [int(empty.crop_rgb[-1, -1, 0]) for empty in references.empties.get(slot_id, ())]
+
+
+def test_what_was_written_is_read(written, tmp_path):
+    found = read_references(tmp_path)
+    assert np.array_equal(found.cabinet.image_rgb, written.cabinet.image_rgb)
+    assert (found.cabinet.regions, found.cabinet.at) == ({"A1": "0 0 1 1"}, AT)
+    assert list(found.empties) == ["A1", "B_2"]
+    for before, after in zip(written.empties["A1"], found.empties["A1"], strict=True):
+        assert np.array_equal(before.crop_rgb, after.crop_rgb)
+        assert (before.region, before.at, before.is_asked) == (
+            *(after.region, after.at),
+            after.is_asked,
+        )
+
+
+def test_a_cabinet_without_references_has_none(tmp_path):
+    assert read_references(tmp_path).cabinet is None
+    assert read_references(tmp_path).empties == {}
+
+
+def test_pictures_nobody_names_any_more_are_deleted(written, tmp_path):
+    write_references(tmp_path, References(written.cabinet))
+    assert len(list((tmp_path / "references").glob("*.png"))) == 1
+
+
+def test_a_damaged_picture_is_left_out_and_named(written, tmp_path, caplog):
+    index = json.loads((tmp_path / "references" / "index.json").read_bytes())
+    first, second = (entry["file"] for entry in index["empty"]["A1"])
+    (tmp_path / "references" / first).write_bytes(b"torn")
+    (tmp_path / "references" / second).unlink()
+    found = read_references(tmp_path)
+    assert found.cabinet is not None
+    assert list(found.empties) == ["B_2"]
+    assert f"{first}: left out (its content changed)" in caplog.text
+    assert f"{second}: left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", '{"format": 2}', '{"format": 1, "empty": {"A1": [3]}}']
+)
+def test_a_damaged_index_is_no_reference_and_says_what_to_do(written, tmp_path, caplog, text):
+    (tmp_path / "references" / "index.json").write_text(text)
+    assert read_references(tmp_path).empties == {}
+    assert "`slotwatch reference` takes new ones" in caplog.text
+
+
+def test_an_index_cannot_name_files_elsewhere(written, tmp_path):
+    path = tmp_path / "references" / "index.json"
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    index = json.loads(path.read_bytes())
+    index["empty"]["A1"][0]["file"] = "../secret.png"
+    path.write_text(json.dumps(index))
+    assert values_of(read_references(tmp_path), "A1") == [90]
+
+
+def test_a_full_disk_leaves_what_was_there(written, tmp_path):
+    # A folder in the place of the new index's draft fails as a full disk does.
+    (tmp_path / "references" / ".index.json.tmp").mkdir()
+    with pytest.raises(OSError, match=r"index\.json\.tmp"):
+        write_references(tmp_path, References().with_empty("A1", empty_of(200)))
+    assert values_of(read_references(tmp_path), "A1") == [40, 90]
+
+
+def test_many_lights_stay_and_near_copies_go():
+    references = References()
+    for minutes, value in enumerate((10, 60, 61, 110, 160, 210, 235)):
+        references = references.with_empty("A1", empty_of(value, minutes=minutes))
+    assert len(references.empties["A1"]) == MOST_EMPTIES
+    assert len({60, 61} & set(values_of(references, "A1"))) == 1
+
+
+def test_what_a_person_said_outlives_what_was_learnt():
+    references = References()
+    for value in (100, 101):
+        references = references.with_empty("A1", empty_of(value, is_asked=True))
+    for value in (10, 60, 160, 210, 235, 20, 70):
+        references = references.with_empty("A1", empty_of(value))
+    assert values_of(references, "A1")[:2] == [100, 101]
+    assert len(references.empties["A1"]) == MOST_EMPTIES
+
+
+def test_a_region_that_moved_forgets_its_pictures():
+    references = References().with_empty("A1", empty_of(10)).with_empty("A1", empty_of(20, "b"))
+    assert values_of(references, "A1") == [20]
+    assert references.of_region("A1", "a") == ()
+    assert len(references.of_region("A1", "b")) == 1
