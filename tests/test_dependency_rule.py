@@ -22,6 +22,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.config_file",
         "edge.covering",
         "edge.decide",
+        "edge.empties",
         "edge.look",
         "edge.patches",
         "edge.pipeline",
@@ -175,6 +176,7 @@ def test_every_import_keeps_the_dependency_rule() -> None:
         ),
         (
             "edge.decide",
+            "edge.empties",
             "def f():\n    from edge import journal",
             "edge.decide:2: imports edge.journal: core may not import shell; "
             "types <- core <- shell <- daemon <- command line",
