@@ -34,7 +34,7 @@ class EmptyRule:
 
 def rule_of(manifest: Mapping[str, Any]) -> EmptyRule | None:
     """Return the rule of a bundle's manifest; None where it has none that can be used."""
-    entry = manifest.get("empty_rule")
+    entry: Any = manifest.get("empty_rule")
     try:
         rule = EmptyRule(*(float(entry[name]) for name in ("of_logit", "of_distance", "bias")))
     except (KeyError, TypeError, ValueError):
