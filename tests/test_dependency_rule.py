@@ -30,6 +30,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.problems",
         "edge.quality",
         "edge.regions",
+        "edge.scene",
         "edge.registration",
         "edge.scores",
         "edge.setting_kinds",

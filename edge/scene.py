@@ -1,0 +1,159 @@
+"""Frame -> where its slots are and which of them can be seen, or why none can.
+
+Puts the frame gate, the alignment and the slot gate together and owns what they remember
+from frame to frame. Lives in the thread that owns the pipeline.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+
+from edge.align import (
+    Alignment,
+    AlignmentState,
+    Anchor,
+    PictureTooPlain,
+    align,
+    move_slots,
+    prepare_anchor,
+)
+from edge.covering import CoverMemory, SlotMap, find_covered, map_slots
+from edge.look import Look, is_large_enough, look_at
+from edge.preprocess import scale_slots
+from edge.quality import GateMemory, fits_slots, judge
+from edge.types import Frame, ImageRGB, Reason, Slot
+
+log = logging.getLogger(__name__)
+
+# What a bumped camera gives as well: the alignment is asked before they are believed.
+_ALSO_OF_A_BUMP = (Reason.FRAME_UNLIKE, Reason.FRAME_TORN)
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What can be seen in one frame."""
+
+    reason: Reason | None  # why nothing can be read from it
+    # In the frame's pixels, in the order of the scene's slots; None has left the picture. The
+    # same object as before as long as nothing moved.
+    slots: tuple[Slot | None, ...]
+    covered: frozenset[str] = frozenset()  # ids of slots that something is in front of
+
+
+@dataclass(frozen=True, eq=False)
+class _Reference:
+    """The cabinet as its camera should see it, prepared once."""
+
+    image_rgb: ImageRGB
+    wh: tuple[int, int]
+    slots: tuple[Slot, ...]  # in its pixels
+    anchor: Anchor
+
+    def as_seen(self, alignment: Alignment) -> ImageRGB:
+        """Return the picture as a camera sees it that moved like this."""
+        # Slots count from the edges of pixels, pictures from their centres.
+        matrix = alignment.matrix.copy()
+        matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+        warped: ImageRGB = cv2.warpAffine(
+            self.image_rgb, matrix, self.wh, borderMode=cv2.BORDER_REPLICATE
+        )
+        return warped
+
+
+class Scene:
+    """The slots of one camera in its pictures."""
+
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        frame_wh: tuple[int, int],
+        reference_rgb: ImageRGB | None = None,
+        can_freeze: bool = False,
+    ) -> None:
+        """Watch slots in pixels of `frame_wh`; `reference_rgb` has the same shape, any size."""
+        self._slots = tuple(slots)
+        self._frame_wh = frame_wh
+        self._can_freeze = can_freeze
+        self._look: Look | None = None  # what the gate compares with
+        self._reference: _Reference | None = None
+        if reference_rgb is not None:
+            self._look = look_at(reference_rgb) if is_large_enough(reference_rgb) else None
+            self._reference = _prepared(reference_rgb, self._slots, frame_wh)
+        self._gate = GateMemory()
+        self._alignment = Alignment()
+        self._placed: tuple[Slot | None, ...] = ()
+        self._placed_for: tuple[tuple[int, int], Alignment] | None = None
+        self._cover_map: SlotMap | None = None
+        self._cover: CoverMemory | None = None
+
+    def see(self, frame: Frame) -> Sight:
+        """Return what can be seen in a frame; frames are given in the order they were taken."""
+        image_rgb = frame.image_rgb
+        reason = None if fits_slots(image_rgb, self._frame_wh) else Reason.FRAME_SIZE
+        if reason is None:
+            self._gate, reason = judge(self._gate, image_rgb, self._look, self._can_freeze)
+        if self._reference is not None and (reason is None or reason in _ALSO_OF_A_BUMP):
+            reason = self._align(self._reference, image_rgb, reason)
+        if reason is not None:
+            return Sight(reason, self._placed)
+        self._place((image_rgb.shape[1], image_rgb.shape[0]))
+        return Sight(None, self._placed, self._covered(frame))
+
+    def _align(
+        self, reference: _Reference, image_rgb: ImageRGB, reason: Reason | None
+    ) -> Reason | None:
+        before = self._alignment
+        self._alignment = align(reference.anchor, image_rgb, before)
+        if self._alignment.state is AlignmentState.MOVED:
+            return Reason.CAMERA_MOVED
+        if self._alignment.matrix is not before.matrix and self._look is not None:
+            # The gate compares with the cabinet as the camera sees it now.
+            self._look = look_at(reference.as_seen(self._alignment))
+            self._gate, reason = judge(GateMemory(), image_rgb, self._look, can_freeze=False)
+        if reason is None and self._alignment.unlike_looks:
+            # Perhaps the first frames of a camera that turns away: they say nothing.
+            return Reason.FRAME_UNLIKE
+        return reason
+
+    def _place(self, wh: tuple[int, int]) -> None:
+        """Work out where frames of this size show the slots, unless that is known."""
+        known = self._placed_for
+        if known is not None and known[0] == wh and known[1].matrix is self._alignment.matrix:
+            return
+        reference = self._reference
+        if reference is None:
+            self._placed = scale_slots(self._slots, self._frame_wh, wh)
+        else:
+            moved = move_slots(reference.slots, self._alignment, reference.wh)
+            self._placed = tuple(
+                None if slot is None else scale_slots([slot], reference.wh, wh)[0] for slot in moved
+            )
+        self._placed_for = (wh, self._alignment)
+        seen = [slot for slot in self._placed if slot is not None]
+        self._cover_map = map_slots(seen, wh) if seen else None
+        self._cover = None
+
+    def _covered(self, frame: Frame) -> frozenset[str]:
+        if self._cover_map is None:
+            return frozenset()
+        self._cover, covered = find_covered(
+            self._cover, self._cover_map, frame.image_rgb, frame.captured_at
+        )
+        return covered
+
+
+def _prepared(
+    image_rgb: ImageRGB, slots: Sequence[Slot], frame_wh: tuple[int, int]
+) -> _Reference | None:
+    wh = (image_rgb.shape[1], image_rgb.shape[0])
+    of_picture = scale_slots(slots, frame_wh, wh)
+    try:
+        anchor = prepare_anchor(image_rgb, of_picture)
+    except PictureTooPlain as error:
+        log.warning("the camera's movements are not followed: %s", error)
+        return None
+    return _Reference(image_rgb, wh, of_picture, anchor)
