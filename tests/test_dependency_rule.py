@@ -177,7 +177,7 @@ def test_every_import_keeps_the_dependency_rule() -> None:
         ),
         (
             "edge.decide",
-                "def f():\n    from edge import journal",
+            "def f():\n    from edge import journal",
             "edge.decide:2: imports edge.journal: core may not import shell; "
             "types <- core <- shell <- daemon <- command line",
         ),

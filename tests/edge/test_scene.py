@@ -1,0 +1,110 @@
+"""Gates and alignment together: what of a frame can be seen, and when nothing can."""
+
+from datetime import UTC, datetime, timedelta
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.scene import Scene
+from edge.types import Frame, Reason
+from tests.racks import HEIGHT_PX, WIDTH_PX, bumped, cabinet, elsewhere, slots
+
+FRAME_WH = (WIDTH_PX, HEIGHT_PX)
+AT = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
+
+
+def frames(*pictures_rgb):
+    """Return the pictures as frames of one camera, a second apart, with its sensor's noise."""
+    random = np.random.default_rng(2)
+    for number, picture_rgb in enumerate(pictures_rgb):
+        noise = random.integers(-2, 3, picture_rgb.shape)
+        image_rgb = (picture_rgb.astype(int) + noise).clip(0, 255).astype(np.uint8)
+        yield Frame(image_rgb, number, AT + timedelta(seconds=number), float(number))
+
+
+def sights(scene, *pictures_rgb):
+    return [scene.see(frame) for frame in frames(*pictures_rgb)]
+
+
+def largest_move_px(sight, true):
+    corners = np.concatenate([slot.polygon_px for slot in slots()])[:, None]
+    found = np.concatenate([slot.polygon_px for slot in sight.slots])
+    return np.linalg.norm(found - cv2.transform(corners, true)[:, 0], axis=1).max()
+
+
+def test_slots_that_stay_are_the_same_object_frame_by_frame():
+    first, *rest = sights(Scene(slots(), FRAME_WH, cabinet()), *[cabinet(n) for n in range(4)])
+    assert first.reason is None
+    assert all(sight.slots is first.slots for sight in rest)
+    assert first.slots == slots()
+
+
+def test_a_frame_of_another_size_has_its_slots_scaled():
+    small_rgb = cv2.resize(cabinet(), (320, 240), interpolation=cv2.INTER_AREA)
+    for scene in (Scene(slots(), FRAME_WH), Scene(slots(), FRAME_WH, cabinet())):
+        (sight,) = sights(scene, small_rgb)
+        assert sight.slots[0].polygon_px == pytest.approx(slots()[0].polygon_px / 2)
+
+
+def test_a_reference_of_another_size_serves():
+    large_rgb = cv2.resize(cabinet(), (1280, 960), interpolation=cv2.INTER_CUBIC)
+    moved_rgb, true = bumped(cabinet(3), (25, -12), 2.0)
+    (sight,) = sights(Scene(slots(), FRAME_WH, large_rgb), moved_rgb)
+    assert sight.reason is None
+    assert largest_move_px(sight, true) < 1.5
+
+
+def test_regions_follow_a_bumped_camera_and_come_back():
+    moved_rgb, true = bumped(cabinet(1), (60, 20), 3.0)
+    still, away, back = sights(
+        Scene(slots(), FRAME_WH, cabinet()), cabinet(), moved_rgb, cabinet(2)
+    )
+    assert (still.reason, away.reason, back.reason) == (None, None, None)
+    assert largest_move_px(away, true) < 1.5
+    assert largest_move_px(back, np.eye(2, 3)) < 1.5
+
+
+def test_a_camera_that_was_turned_away_gives_no_reading_and_is_named():
+    scene = Scene(slots(), FRAME_WH, cabinet())
+    first, *away = sights(scene, cabinet(), elsewhere(), elsewhere(), elsewhere())
+    assert first.reason is None
+    assert all(sight.reason is not None for sight in away)
+    assert away[-1].reason is Reason.CAMERA_MOVED
+    (again,) = sights(scene, cabinet())
+    assert again.reason is None
+
+
+def test_without_a_reference_only_what_is_beyond_doubt_is_refused():
+    black_rgb = np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8)
+    dark, other = sights(Scene(slots(), FRAME_WH), black_rgb, elsewhere())
+    assert dark.reason is Reason.FRAME_DARK
+    assert other.reason is None
+
+
+def test_a_picture_of_another_shape_is_refused():
+    (sight,) = sights(Scene(slots(), FRAME_WH), np.full((300, 640, 3), 90, np.uint8))
+    assert sight.reason is Reason.FRAME_SIZE
+
+
+def test_a_stuck_camera_is_named_where_one_can_be_stuck():
+    (frame,) = frames(cabinet())
+    live = Scene(slots(), FRAME_WH, can_freeze=True)
+    assert [live.see(frame).reason for _ in range(3)] == [None, None, Reason.FRAME_FROZEN]
+    folder = Scene(slots(), FRAME_WH)
+    assert [folder.see(frame).reason for _ in range(3)] == [None, None, None]
+
+
+def test_a_plain_reference_leaves_the_regions_where_they_are(caplog):
+    plain_rgb = np.full((HEIGHT_PX, WIDTH_PX, 3), 120, np.uint8)
+    Scene(slots(), FRAME_WH, plain_rgb)
+    assert "movements are not followed" in caplog.text
+
+
+def test_slots_behind_an_arm_are_covered():
+    arm_rgb = cabinet()
+    cv2.line(arm_rgb, (0, 200), (400, 200), (200, 150, 120), 90)
+    first, behind = sights(Scene(slots(), FRAME_WH), cabinet(), arm_rgb)
+    assert first.covered == frozenset()
+    assert {"11", "12"} <= behind.covered
+    assert "35" not in behind.covered
