@@ -1,4 +1,4 @@
-"""The way of a frame: quality -> crop -> classify -> decide, for every slot of one camera.
+"""The way of a frame: see -> crop -> classify -> decide, for every slot of one camera.
 
 The inference thread (or `slotwatch replay`) owns the pipeline; nothing here does I/O. A
 change of state is only proposed: it takes effect when `commit` is called, after the
@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from edge.decide import decide, lose_sight, read_probability, unusable
-from edge.preprocess import CropPlan, apply_plan, plan_crop, scale_slots
-from edge.quality import fits_slots, judge_frame
+from edge.preprocess import CropPlan, apply_plan, plan_crop
+from edge.scene import Scene, Sight
 from edge.types import (
     DecisionSettings,
     Frame,
@@ -53,19 +53,22 @@ class Pipeline:
         decision: DecisionSettings,
         classify: Callable[[ImageRGB], float],
         input_size_px: int,
+        reference_rgb: ImageRGB | None = None,
+        can_freeze: bool = False,
     ) -> None:
+        """Watch slots; for `reference_rgb` and `can_freeze` see `Scene`."""
         self.slots = tuple(slots)
         self.memories: dict[str, SlotMemory] = {
             slot.id: SlotMemory(reason=Reason.STARTING if slot.enabled else Reason.DISABLED)
             for slot in slots
         }
-        self._frame_wh = frame_wh
         self._decision = decision
         self._classify = classify
         self._input_size_px = input_size_px
         self._enabled = tuple(slot for slot in slots if slot.enabled)
-        self._plans: tuple[CropPlan, ...] = ()
-        self._planned_for: tuple[int, int] | None = None
+        self._scene = Scene(self._enabled, frame_wh, reference_rgb, can_freeze)
+        self._plans: tuple[CropPlan | None, ...] = ()
+        self._planned_for: tuple[Slot | None, ...] | None = None
         self._failing: set[str] = set()
 
     def remember(self, memories: Mapping[str, SlotMemory]) -> None:
@@ -81,18 +84,16 @@ class Pipeline:
 
     def process(self, frame: Frame) -> FrameResult:
         """Return the readings of a frame and the changes of state they lead to."""
-        reason = judge_frame(frame.image_rgb)
-        if reason is None and not fits_slots(frame.image_rgb, self._frame_wh):
-            reason = Reason.FRAME_SIZE
-        if reason is not None:
-            readings = tuple(unusable(slot, reason, frame.sequence) for slot in self._enabled)
+        sight = self._scene.see(frame)
+        if sight.reason is not None:
+            readings = tuple(unusable(slot, sight.reason, frame.sequence) for slot in self._enabled)
         else:
-            self._plan(frame)
+            self._plan(sight, frame)
             readings = tuple(
-                self._read(slot, plan, frame)
+                self._read(slot, plan, frame, sight)
                 for slot, plan in zip(self._enabled, self._plans, strict=True)
             )
-        return self._decide(readings, frame.monotonic_s, frame.captured_at, reason)
+        return self._decide(readings, frame.monotonic_s, frame.captured_at, sight.reason)
 
     def _decide(
         self, readings: tuple[Reading, ...], now_s: float, at: datetime, reason: Reason | None
@@ -130,17 +131,22 @@ class Pipeline:
         for transition, memory in changes:
             self.memories[transition.slot_id] = memory
 
-    def _plan(self, frame: Frame) -> None:
-        height_px, width_px = frame.image_rgb.shape[:2]
-        if self._planned_for == (width_px, height_px):
+    def _plan(self, sight: Sight, frame: Frame) -> None:
+        if self._planned_for is sight.slots:
             return
-        slots = scale_slots(self._enabled, self._frame_wh, (width_px, height_px))
+        height_px, width_px = frame.image_rgb.shape[:2]
         self._plans = tuple(
-            plan_crop(slot, self._input_size_px, (width_px, height_px)) for slot in slots
+            None if slot is None else plan_crop(slot, self._input_size_px, (width_px, height_px))
+            for slot in sight.slots
         )
-        self._planned_for = (width_px, height_px)
+        self._planned_for = sight.slots
 
-    def _read(self, slot: Slot, plan: CropPlan, frame: Frame) -> Reading:
+    def _read(self, slot: Slot, plan: CropPlan | None, frame: Frame, sight: Sight) -> Reading:
+        if plan is None:
+            # A bump moved this region out of the picture.
+            return unusable(slot, Reason.CAMERA_MOVED, frame.sequence)
+        if slot.id in sight.covered:
+            return unusable(slot, Reason.SLOT_COVERED, frame.sequence)
         try:
             probability = self._classify(apply_plan(frame.image_rgb, plan))
         except Exception:
