@@ -42,6 +42,28 @@ FRAME_ALERTS: dict[Reason, tuple[str, str]] = {
         "frame_blurred",
         "the picture shows no detail; clean, uncover or focus the lens",
     ),
+    Reason.FRAME_BLURRED: (
+        "frame_blurred",
+        "the picture is out of focus; clean or focus the lens",
+    ),
+    Reason.FRAME_FROZEN: (
+        "frame_frozen",
+        "the camera sends the same picture again and again; restart the camera",
+    ),
+    Reason.FRAME_TORN: (
+        "frame_torn",
+        "parts of the picture are missing or broken; look at the camera's cable or network",
+    ),
+    Reason.FRAME_UNLIKE: (
+        "camera_moved",
+        "the picture does not show the cabinet of the reference; turn the camera back, or take a "
+        "new one with `slotwatch reference`",
+    ),
+    Reason.CAMERA_MOVED: (
+        "camera_moved",
+        "the camera looks elsewhere, or further away than is followed; turn it back, or draw the "
+        "slots anew and take a new reference with `slotwatch reference`",
+    ),
     Reason.FRAME_SIZE: (
         "settings_invalid",
         "the camera's picture has another shape than `frame` in the slots file; "

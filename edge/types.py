@@ -166,6 +166,7 @@ ALERT_IDS = (
     "frame_bright",
     "frame_blurred",
     "frame_frozen",
+    "frame_torn",
     "settings_invalid",
     "model_rejected",
     "storage_full",
