@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "look for every problem in the files, the model, the camera and the broker",
     "replay": "run the whole pipeline over recorded pictures or a video, as fast as it goes",
     "snapshot": "one annotated picture: regions, states, probabilities",
+    "reference": "remember how this cabinet looks, and its slots when empty",
     "bench": "what a slot, a frame and a start cost on this device",
     "model": "verify, install or roll back a model bundle",
 }

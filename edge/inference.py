@@ -18,6 +18,7 @@ from edge.classifier import Classifier
 from edge.health import Health, Pace
 from edge.journal import Journal, JournalError
 from edge.pipeline import Change, FrameResult, Pipeline, carry_over, region_key
+from edge.references import read_references
 from edge.types import Reason, Settings, SlotMemory, State, utc_now
 
 log = logging.getLogger(__name__)
@@ -325,14 +326,22 @@ class InferenceThread(threading.Thread):
             self._alerts.begin("storage_full", str(error))
 
 
-def build_pipeline(settings: Settings, classifier: Classifier) -> Pipeline:
-    """Return the way of a frame for these slots and this model, remembering nothing."""
+def build_pipeline(
+    settings: Settings, classifier: Classifier, can_freeze: bool = False
+) -> Pipeline:
+    """Return the way of a frame for these slots and this model, remembering no state.
+
+    Beside the reference of the cabinet, where the storage holds one.
+    """
+    cabinet = read_references(settings.storage).cabinet
     return Pipeline(
         settings.slots,
         settings.frame_wh,
         settings.decision,
         classifier.probability,
         classifier.bundle.input_size_px,
+        reference_rgb=None if cabinet is None else cabinet.image_rgb,
+        can_freeze=can_freeze,
     )
 
 

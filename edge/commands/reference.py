@@ -1,0 +1,131 @@
+"""`slotwatch reference`: remember how this cabinet looks, and its slots when empty."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edge.align import PictureTooPlain, prepare_anchor
+from edge.bundle import read_bundle
+from edge.cameras import CameraError
+from edge.cameras.process import CameraProcess
+from edge.commands import add_config_argument
+from edge.pipeline import region_key
+from edge.preprocess import apply_plan, plan_crop, scale_slots
+from edge.quality import GateMemory, fits_slots, judge
+from edge.references import CabinetPicture, Empty, References, read_references, write_references
+from edge.settings import read_settings
+from edge.types import ConfigurationError, Frame, Settings, Slot
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add_config_argument(parser)
+    parser.add_argument(
+        "--source", metavar="PATH", help="a picture, folder or video instead of the camera"
+    )
+    parser.add_argument(
+        "--empty",
+        action="store_true",
+        help="every slot is empty now: remember how each one looks",
+    )
+    parser.add_argument(
+        "--slot",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="this slot is empty now: remember how it looks; may be repeated. The picture of the "
+        "cabinet stays as it was",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Take one frame, remember what was asked for and say what that was."""
+    if arguments.empty and arguments.slot:
+        raise ConfigurationError("--empty means every slot; leave out --slot, or leave out --empty")
+    settings = read_settings(arguments.config)
+    slots = _slots_asked(settings, arguments.slot) if arguments.slot else settings.slots
+    frame = _frame(settings, arguments.source or settings.camera.source)
+    references = read_references(settings.storage)
+    said = []
+    if not arguments.slot or references.cabinet is None:
+        references, words = _with_cabinet(references, settings, frame)
+        said += words
+    if arguments.empty or arguments.slot:
+        references = _with_empties(references, settings, slots, frame)
+        said.append(f"{len(slots)} slots remembered as they look when empty")
+    try:
+        write_references(settings.storage, references)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{settings.storage}: the references cannot be written ({error.strerror})"
+        ) from error
+    print("\n".join(said))
+    return 0
+
+
+def _slots_asked(settings: Settings, ids: Sequence[str]) -> tuple[Slot, ...]:
+    known = {slot.id: slot for slot in settings.slots}
+    missing = [slot_id for slot_id in ids if slot_id not in known]
+    if missing:
+        raise ConfigurationError(
+            f"--slot {missing[0]}: there is no such slot; the slots are {', '.join(known)}"
+        )
+    return tuple(known[slot_id] for slot_id in dict.fromkeys(ids))
+
+
+def _frame(settings: Settings, source: str) -> Frame:
+    """Return a frame that shows the cabinet.
+
+    Raises:
+        CameraError: there is none, or it cannot be used; the message says why.
+    """
+    camera = CameraProcess(replace(settings.camera, source=source), once=True)
+    camera.start()
+    try:
+        frame = camera.next_frame(max(10.0, settings.camera.stall_after_s))
+    finally:
+        camera.close()
+    if frame is None:
+        raise CameraError(f"{source}: no picture in it")
+    if not fits_slots(frame.image_rgb, settings.frame_wh):
+        height_px, width_px = frame.image_rgb.shape[:2]
+        raise ConfigurationError(
+            f"{source}: the picture is {width_px}x{height_px}, of another shape than the "
+            f"{settings.frame_wh[0]}x{settings.frame_wh[1]} the slots are drawn on"
+        )
+    _, reason = judge(GateMemory(), frame.image_rgb, None, can_freeze=False)
+    if reason is not None:
+        raise CameraError(f"{source}: this picture is no reference ({reason}); take another one")
+    return frame
+
+
+def _with_cabinet(
+    references: References, settings: Settings, frame: Frame
+) -> tuple[References, list[str]]:
+    height_px, width_px = frame.image_rgb.shape[:2]
+    said = [f"the cabinet remembered as this picture of {width_px}x{height_px} shows it"]
+    slots = scale_slots(settings.slots, settings.frame_wh, (width_px, height_px))
+    try:
+        prepare_anchor(frame.image_rgb, slots)
+    except PictureTooPlain as error:
+        said.append(f"the camera's movements cannot be followed: {error}")
+    regions = {slot.id: region_key(slot) for slot in settings.slots}
+    cabinet = CabinetPicture(frame.image_rgb, regions, frame.captured_at)
+    return replace(references, cabinet=cabinet), said
+
+
+def _with_empties(
+    references: References, settings: Settings, slots: Sequence[Slot], frame: Frame
+) -> References:
+    size_px = read_bundle(settings.model).input_size_px
+    height_px, width_px = frame.image_rgb.shape[:2]
+    scaled = scale_slots(slots, settings.frame_wh, (width_px, height_px))
+    for slot, of_picture in zip(slots, scaled, strict=True):
+        crop_rgb = apply_plan(
+            frame.image_rgb, plan_crop(of_picture, size_px, (width_px, height_px))
+        )
+        empty = Empty(crop_rgb, region_key(slot), frame.captured_at, is_asked=True)
+        references = references.with_empty(slot.id, empty)
+    return references
