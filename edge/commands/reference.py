@@ -54,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         said += words
     if arguments.empty or arguments.slot:
         references = _with_empties(references, settings, slots, frame)
-        said.append(f"{len(slots)} slots remembered as they look when empty")
+        counted = f"{len(slots)} slot{'' if len(slots) == 1 else 's'}"
+        said.append(f"{counted} remembered as seen now, empty")
     try:
         write_references(settings.storage, references)
     except OSError as error:

@@ -1,0 +1,93 @@
+"""`slotwatch reference`, from a picture to what a daemon finds."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.__main__ import main
+from edge.references import read_references
+from tests.racks import HEIGHT_PX, WIDTH_PX, cabinet, slots
+
+MODEL = Path(__file__).parents[2] / "models" / "default"
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Return a config.yaml whose camera is one picture of a drawn rack."""
+    lines = [f"frame: [{WIDTH_PX}, {HEIGHT_PX}]", "slots:"]
+    for slot in slots():
+        x, y, right, bottom = (round(float(v)) for v in slot.polygon_px[[0, 2]].ravel())
+        lines.append(f"  S{slot.id}: [{x}, {y}, {right - x}, {bottom - y}]")
+    (tmp_path / "slots.yaml").write_text("\n".join(lines))
+    save(tmp_path / "now.png", cabinet())
+    (tmp_path / "config.yaml").write_text(
+        f"device: rack\ncamera: {{source: now.png}}\nmodel: {MODEL}\nslots: slots.yaml\n"
+        "storage: state\n"
+    )
+    return tmp_path / "config.yaml"
+
+
+def save(path, image_rgb):
+    cv2.imwrite(str(path), cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))
+
+
+def reference(config, *words):
+    return main(["reference", "--config", str(config), *words])
+
+
+def test_the_cabinet_is_remembered_as_the_camera_shows_it(config, capsys):
+    assert reference(config) == 0
+    assert capsys.readouterr().out == (
+        "the cabinet remembered as this picture of 640x480 shows it\n"
+    )
+    found = read_references(config.parent / "state")
+    assert np.array_equal(found.cabinet.image_rgb, cabinet())
+    assert set(found.cabinet.regions) == {f"S{slot.id}" for slot in slots()}
+    assert found.empties == {}
+
+
+def test_an_empty_cabinet_is_all_slots_empty(config, capsys):
+    assert reference(config, "--empty") == 0
+    assert "24 slots remembered as seen now, empty" in capsys.readouterr().out
+    found = read_references(config.parent / "state")
+    assert len(found.empties) == 24
+    assert all(empty.is_asked for (empty,) in found.empties.values())
+
+
+def test_one_slot_is_remembered_and_the_cabinet_stays(config, tmp_path, capsys):
+    reference(config)
+    save(tmp_path / "now.png", cabinet(3))
+    assert reference(config, "--slot", "S11", "--slot", "S11") == 0
+    assert capsys.readouterr().out.endswith("1 slot remembered as seen now, empty\n")
+    found = read_references(config.parent / "state")
+    assert list(found.empties) == ["S11"]
+    assert np.array_equal(found.cabinet.image_rgb, cabinet())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--slot", "S99"], "--slot S99: there is no such slot; the slots are S00, S01,"),
+        (["--empty", "--slot", "S11"], "--empty means every slot; leave out --slot"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(config, capsys, words, said):
+    assert reference(config, *words) == 78
+    assert said in capsys.readouterr().err
+    assert not (config.parent / "state").exists()
+
+
+def test_a_picture_that_shows_nothing_is_no_reference(config, tmp_path, capsys):
+    reference(config)
+    save(tmp_path / "now.png", np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8))
+    assert reference(config, "--empty") == 1
+    assert "this picture is no reference (frame_dark)" in capsys.readouterr().err
+    assert read_references(config.parent / "state").empties == {}
+
+
+def test_a_picture_of_another_shape_is_refused(config, tmp_path, capsys):
+    save(tmp_path / "now.png", cabinet()[:300])
+    assert reference(config) == 78
+    assert "640x300, of another shape than the 640x480" in capsys.readouterr().err
