@@ -1,7 +1,7 @@
 """The recipe of models/default: fine-tuned for cabinets it has never seen.
 
 Command: make train DATA=../shared/data/A_train_pool ARGS=--no-pictures
-Cost:    ten minutes on two slow cores, most of it drawing views; on the device 0.39 of
+Cost:    ten minutes on two slow cores, most of it drawing views; on the device 0.36 of
          MobileNetV2 1.0 at 224 per crop, 2.8 MB.
 Result:  see "Sources nobody trained on" in docs/benchmarks.md.
 """
