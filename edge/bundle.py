@@ -290,7 +290,8 @@ def rollback_bundle(target: Path) -> Path:
     target = target.resolve()
     previous = previous_bundle(target)
     read_bundle(previous)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    # Not a name that `_temporary_beside` sweeps up: after a kill a whole bundle lies here.
+    aside = target.with_name(f".{target.name}.{os.getpid()}.aside")
     if target.exists():
         target.rename(aside)
     previous.rename(target)
