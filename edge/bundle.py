@@ -31,6 +31,12 @@ MODEL_FILE = "model.tflite"
 MANIFEST_FILE = "bundle.json"
 GOLDEN_FILE = "golden.npz"
 NETWORK_FILE = "network.npz"  # the trainer's, for looking inside: a copy may leave it out
+# What reading an .npz can raise: it is a zip file of arrays, and one of the last two comes where
+# a bit of its index flipped.
+ARRAYS_UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError),
+)
 _MANIFEST_LIMIT_BYTES = 1 << 20
 _MODEL_LIMIT_BYTES = 64 << 20
 _ABANDONED_AFTER_S = 24 * 3600.0  # no bundle takes so long to write
@@ -178,11 +184,7 @@ def read_golden(bundle: Bundle) -> Golden:
                 arrays["probability"].astype(np.float32),
                 tuple(str(name) for name in arrays["names"]),
             )
-    except (
-        *(OSError, ValueError, KeyError, TypeError, EOFError, MemoryError),
-        # It is a zip file of arrays; a damaged one may seem to be encrypted.
-        *(zipfile.BadZipFile, zlib.error, RuntimeError),
-    ) as error:
+    except ARRAYS_UNREADABLE as error:
         raise BundleRefused(f"{path}: cannot be read ({error}); copy the bundle again") from error
     size_px = bundle.input_size_px
     if (
@@ -290,7 +292,8 @@ def rollback_bundle(target: Path) -> Path:
     target = target.resolve()
     previous = previous_bundle(target)
     read_bundle(previous)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    # Not a name that `_temporary_beside` sweeps up: after a kill a whole bundle lies here.
+    aside = target.with_name(f".{target.name}.{os.getpid()}.aside")
     if target.exists():
         target.rename(aside)
     previous.rename(target)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from edge.bundle import ARRAYS_UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +70,7 @@ class Checkpoint:
                     tuple(saved[f"best{i}"] for i in range(facts["best_count"])),
                     tuple(saved[f"state{i}"] for i in range(facts["state_count"])),
                 )
-        except (
-            *(OSError, ValueError, KeyError, TypeError, EOFError),
-            # It is a zip file of arrays; one of the last two where a bit of its index flipped.
-            *(zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError),
-        ) as error:
+        except ARRAYS_UNREADABLE as error:
             log.warning("%s: cannot be read (%s); starting anew", self.file, error)
             return None
         return progress

@@ -28,7 +28,9 @@ def fit_head(
     """
     count = len(garbage_features)
     share = recipe.garbage_share if count else 0.0
-    inputs = np.concatenate([features, garbage_features, garbage_features])
+    # Without garbage there may be no second axis either.
+    garbage = garbage_features.reshape(count, features.shape[1])
+    inputs = np.concatenate([features, garbage, garbage])
     labels = np.concatenate([occupied, np.ones(count, bool), np.zeros(count, bool)])
     of_garbage = np.full(2 * count, share / max(2 * count, 1))
     all_weights = np.concatenate([weights / weights.sum() * (1 - share), of_garbage])

@@ -125,9 +125,12 @@ def _pooled(backbone: Any) -> Any:
 
 
 def _predicted(part: Any, inputs: npt.NDArray[Any], dtype: Any) -> npt.NDArray[Any]:
-    return np.concatenate(
-        [
-            part.predict_on_batch(inputs[start : start + _BATCH].astype(np.float32)).astype(dtype)
-            for start in range(0, len(inputs), _BATCH)
-        ]
-    )
+    outputs = []
+    for start in range(0, len(inputs), _BATCH):
+        batch = inputs[start : start + _BATCH].astype(np.float32)
+        count = len(batch)
+        if start:
+            # Of another size than the first it would be traced anew, which takes longer.
+            batch = np.resize(batch, (_BATCH, *batch.shape[1:]))
+        outputs.append(part.predict_on_batch(batch)[:count].astype(dtype))
+    return np.concatenate(outputs)

@@ -6,15 +6,13 @@ of the bundle may leave it out.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.bundle import NETWORK_FILE
+from edge.bundle import ARRAYS_UNREADABLE, NETWORK_FILE
 from edge.types import Bundle, ConfigurationError
 from trainer.backbones import BACKBONES
 from trainer.bound import Bound
@@ -89,11 +87,7 @@ def load_network(file: Path) -> Network:
                     float(arrays["bound_bias"]),
                 )
             weights = [arrays[key] for key in sorted(arrays) if key.startswith("weight_")]
-    except (
-        *(OSError, ValueError, KeyError, TypeError, EOFError),
-        # It is a zip file of arrays; one of the last two where a bit of its index flipped.
-        *(zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError),
-    ) as error:
+    except ARRAYS_UNREADABLE as error:
         raise ConfigurationError(f"{file}: cannot be read ({error}); copy it again") from error
     if name not in BACKBONES:
         raise ConfigurationError(

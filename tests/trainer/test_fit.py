@@ -108,6 +108,11 @@ def test_a_head_alone_leaves_the_backbone_as_it_came() -> None:
     assert [(epoch.run, epoch.epoch) for epoch in fitted.epochs] == [(1, 0)]
 
 
+def test_the_obvious_approach_has_neither_views_nor_garbage_nor_a_bound() -> None:
+    recipe = replace(QUICK, transfer="head only", views=0, garbage_share=0.0)
+    assert learn(recipe).network.bound is None
+
+
 def test_an_averaged_ensemble_is_the_mean_of_its_members(tmp_path: Path) -> None:
     recipe = replace(QUICK, ensemble=2, ensemble_as="average")
     fitted = learn(recipe, checkpoints=tmp_path)

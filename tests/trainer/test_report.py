@@ -133,7 +133,7 @@ def test_a_full_report_has_every_section(tmp_path: Path) -> None:
                 LearningPoint(0.5, 4, 8, 0.8, 0.7, 0.9),
                 LearningPoint(1, 8, 16, 0.9, 0.9, 0.9),
             ),
-            cost=Cost(2_500_000, 0.5, "litert", "x86_64", 1.0),
+            cost=Cost(2_500_000, 0.5, "litert", "x86_64"),
         ),
     )
     titles = [
@@ -160,7 +160,7 @@ def test_a_full_report_has_every_section(tmp_path: Path) -> None:
         "| Balanced accuracy | 93.8% | 50.0% |",
         "on 16 held-out crops: 1 of the decisions differ (6.2%), 0 of them are the opposite",
         "Perhaps still rising: from 4 to 8 groups it gained 10.0 points",
-        "2.50 MB, 0.50 ms per crop (litert on x86_64, one thread, median). That is 0.50 of",
+        "2.50 MB, 0.50 ms per crop (litert on x86_64, one thread, median).",
         "| site<br>licence: CC BY 4.0 | 1,200 + 7 | 3 + 0 | 0 + 0 | camera<br>9 groups |",
         "| temperature | 2.00 (above 1: it was too sure before calibration) |",
         "| source weights | site 2 |",

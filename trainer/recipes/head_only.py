@@ -7,4 +7,4 @@ Result:  see "Sources nobody trained on" in docs/benchmarks.md.
 
 from trainer.recipe import Recipe
 
-RECIPE = Recipe(name="head_only", transfer="head only", views=1, representative_count=150)
+RECIPE = Recipe(name="head_only", transfer="head only", views=1, representative_count=100)
