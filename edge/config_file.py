@@ -80,6 +80,12 @@ EMPTY_AT = Setting(
 CONFIRM = Setting(
     "decision.confirm", whole(1, 100), "equal readings in a row before a state changes", "3"
 )
+CONFIRM_FOR = Setting(
+    "decision.confirm_for",
+    duration("0s", "1h"),
+    "and at least so long from the first of these readings to the last",
+    "0s",
+)
 UNKNOWN_AFTER = Setting(
     "decision.unknown_after",
     duration("100ms", "24h"),
@@ -134,6 +140,7 @@ CONFIG_SETTINGS: tuple[Setting[Any], ...] = (
     OCCUPIED_AT,
     EMPTY_AT,
     CONFIRM,
+    CONFIRM_FOR,
     UNKNOWN_AFTER,
     MQTT_HOST,
     MQTT_PORT,
@@ -199,7 +206,11 @@ class ConfigFile:
             config_path=config_path.absolute(),
             storage=_storage(files),
             decision=DecisionSettings(
-                values[OCCUPIED_AT], values[EMPTY_AT], values[CONFIRM], values[UNKNOWN_AFTER]
+                values[OCCUPIED_AT],
+                values[EMPTY_AT],
+                values[CONFIRM],
+                values[UNKNOWN_AFTER],
+                values[CONFIRM_FOR],
             ),
             mqtt=None if "mqtt" in values.off else _mqtt(values, files),
             jsonl=self._jsonl,

@@ -1,8 +1,10 @@
 """(memory, reading, now) -> (memory, transition or None): when a reading becomes a state.
 
-A state changes after `confirm` equal readings in a row. A reading that is not sure
-breaks the row: it neither counts for a change nor leaves the count standing. A slot
-that has had no sure reading for `unknown_after_s` becomes UNKNOWN, with the reason.
+A state changes after `confirm` equal readings in a row that span `confirm_for_s`. A reading
+that is not sure breaks the row: it neither counts for a change nor leaves the count standing.
+A slot that has had no sure reading for `unknown_after_s` becomes UNKNOWN, with the reason.
+A confirmed state is upheld by readings just short of its threshold (hysteresis), so that a
+probability that wavers about a threshold does not make the state waver.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ from edge.types import (
     Transition,
 )
 
+# Share of the span between the two thresholds. Small: what shows no slot at all reads near the
+# middle, and must not uphold anything.
+HYSTERESIS_SHARE = 0.2
+
 
 def read_probability(
     slot: Slot, probability: float, sequence: int, decision: DecisionSettings
@@ -31,7 +37,13 @@ def read_probability(
         return Reading(slot.id, probability, State.OCCUPIED, None, sequence)
     if probability <= empty_at:
         return Reading(slot.id, probability, State.EMPTY, None, sequence)
-    return Reading(slot.id, probability, State.UNKNOWN, Reason.LOW_CONFIDENCE, sequence)
+    margin = HYSTERESIS_SHARE * (occupied_at - empty_at)
+    upholds = None
+    if probability >= occupied_at - margin:
+        upholds = State.OCCUPIED
+    elif probability <= empty_at + margin:
+        upholds = State.EMPTY
+    return Reading(slot.id, probability, State.UNKNOWN, Reason.LOW_CONFIDENCE, sequence, upholds)
 
 
 def unusable(slot: Slot, reason: Reason, sequence: int) -> Reading:
@@ -50,15 +62,24 @@ def decide(
 
     `now_s` is monotonic, in seconds; `at` is the wall clock of the same moment.
     """
-    if reading.state is State.UNKNOWN:
+    is_upheld = reading.upholds is not None and reading.upholds is memory.state
+    if reading.state is State.UNKNOWN and not is_upheld:
         return _not_sure(memory, reading, now_s, at, decision)
     sure = replace(memory, confident_monotonic_s=now_s)
-    if reading.state is memory.state:
-        return replace(sure, probability=reading.probability, candidate=None, agreed=0), None
-    agreed = memory.agreed + 1 if reading.state is memory.candidate else 1
-    if agreed < decision.confirm:
-        return replace(sure, candidate=reading.state, agreed=agreed), None
+    if is_upheld or reading.state is memory.state:
+        return replace(_without_candidate(sure), probability=reading.probability), None
+    agreed, first_s = 1, now_s
+    if reading.state is memory.candidate and memory.candidate_monotonic_s is not None:
+        agreed, first_s = memory.agreed + 1, memory.candidate_monotonic_s
+    if agreed < decision.confirm or now_s - first_s < decision.confirm_for_s:
+        return replace(
+            sure, candidate=reading.state, agreed=agreed, candidate_monotonic_s=first_s
+        ), None
     return _change(sure, reading.state, reading.probability, None, reading.slot_id, at)
+
+
+def _without_candidate(memory: SlotMemory) -> SlotMemory:
+    return replace(memory, candidate=None, agreed=0, candidate_monotonic_s=None)
 
 
 def _not_sure(
@@ -68,7 +89,7 @@ def _not_sure(
     at: datetime,
     decision: DecisionSettings,
 ) -> tuple[SlotMemory, Transition | None]:
-    broken = replace(memory, candidate=None, agreed=0)
+    broken = _without_candidate(memory)
     if memory.state is State.UNKNOWN:
         # The newest reason is the one a person can act on.
         return replace(broken, reason=reading.reason, probability=reading.probability), None
@@ -85,7 +106,7 @@ def lose_sight(
 ) -> tuple[SlotMemory, Transition | None]:
     """Return the slot as UNKNOWN at once, for a reason that leaves no doubt (camera lost)."""
     if memory.state is State.UNKNOWN:
-        return replace(memory, reason=reason, probability=None, candidate=None, agreed=0), None
+        return replace(_without_candidate(memory), reason=reason, probability=None), None
     return _change(memory, State.UNKNOWN, None, reason, slot_id, at)
 
 
@@ -99,13 +120,11 @@ def _change(
 ) -> tuple[SlotMemory, Transition]:
     transition = Transition(slot_id, memory.state, after, probability, reason, at)
     changed = replace(
-        memory,
+        _without_candidate(memory),
         state=after,
         reason=reason,
         since=at,
         probability=probability,
         last_known=memory.last_known if after is State.UNKNOWN else after,
-        candidate=None,
-        agreed=0,
     )
     return changed, transition

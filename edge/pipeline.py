@@ -79,7 +79,11 @@ class Pipeline:
         for slot in self.slots:
             if slot.id in memories:
                 self.memories[slot.id] = replace(
-                    memories[slot.id], candidate=None, agreed=0, confident_monotonic_s=None
+                    memories[slot.id],
+                    candidate=None,
+                    agreed=0,
+                    candidate_monotonic_s=None,
+                    confident_monotonic_s=None,
                 )
 
     def process(self, frame: Frame) -> FrameResult:

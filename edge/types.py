@@ -120,6 +120,8 @@ class Reading:
     state: State
     reason: Reason | None  # set exactly when the state is UNKNOWN
     sequence: int
+    # UNKNOWN by so little that it upholds this state where it is confirmed, and never leads to it.
+    upholds: State | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ class SlotMemory:
     last_known: State | None = None  # the newest confirmed EMPTY or OCCUPIED
     candidate: State | None = None  # a state on its way to being confirmed
     agreed: int = 0  # equal readings in a row for the candidate
+    candidate_monotonic_s: float | None = None  # of the first of them
     confident_monotonic_s: float | None = None  # of the newest EMPTY or OCCUPIED reading
     seq: int = 0  # of the transition that led to the state, 0 = none yet
 
@@ -193,6 +196,7 @@ class DecisionSettings:
     empty_at: float = 0.4
     confirm: int = 3  # equal readings in a row before a state changes
     unknown_after_s: float = 30.0  # no confident reading for so long = UNKNOWN
+    confirm_for_s: float = 0.0  # these readings span at least so long
 
 
 @dataclass(frozen=True)

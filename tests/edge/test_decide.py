@@ -132,3 +132,35 @@ def test_transitions_always_form_a_chain(probabilities, confirm):
         state = after
     assert memory.state is state
     assert (memory.reason is None) == (state is not State.UNKNOWN)
+
+
+def test_a_change_also_waits_for_its_time():
+    decision = replace(DECISION, confirm=2, confirm_for_s=1.0)
+    transitions, _ = play([0.9] * 20, decision=decision, every_s=0.25)
+    assert transitions == [(4, State.UNKNOWN, State.OCCUPIED, None)]
+
+
+def test_an_unsure_reading_starts_the_time_of_a_change_again():
+    decision = replace(DECISION, confirm=2, confirm_for_s=1.0)
+    transitions, _ = play([0.9, 0.9, 0.9, 0.5, *[0.9] * 10], decision=decision, every_s=0.25)
+    assert transitions == [(8, State.UNKNOWN, State.OCCUPIED, None)]
+
+
+def test_a_state_is_upheld_by_readings_just_short_of_its_threshold():
+    decision = replace(DECISION, confirm=1, unknown_after_s=5.0)
+    transitions, memory = play([0.61, *[0.57, 0.61] * 10, *[0.57] * 50], decision=decision)
+    assert [(before, after) for _, before, after, _ in transitions] == [
+        (State.UNKNOWN, State.OCCUPIED)
+    ]
+    assert memory.probability == 0.57
+
+
+@pytest.mark.parametrize(("confirmed", "then"), [(0.9, 0.55), (0.1, 0.45), (0.1, 0.57)])
+def test_what_lies_further_in_between_upholds_nothing(confirmed, then):
+    decision = replace(DECISION, confirm=1, unknown_after_s=5.0)
+    transitions, _ = play([confirmed, *[then] * 10], decision=decision)
+    assert transitions[-1][2:] == (State.UNKNOWN, Reason.LOW_CONFIDENCE)
+
+
+def test_readings_just_short_of_a_threshold_lead_to_no_state():
+    assert play([0.58] * 20)[0] == []

@@ -71,7 +71,7 @@ camera:
   stall_after: 1min
 model: model
 slots: slots.yaml
-decision: {occupied_at: 0.8, empty_at: 0.3, confirm: 5, unknown_after: 2min}
+decision: {occupied_at: 0.8, empty_at: 0.3, confirm: 5, confirm_for: 2s, unknown_after: 2min}
 mqtt:
   host: broker.example.org
   port: 8883
@@ -89,7 +89,7 @@ storage: state
     )
     assert settings.device == "cabinet-b"
     assert settings.camera == CameraSettings("/dev/video0", (1920, 1080), 0.5, 60.0)
-    assert settings.decision == DecisionSettings(0.8, 0.3, 5, 120.0)
+    assert settings.decision == DecisionSettings(0.8, 0.3, 5, 120.0, confirm_for_s=2.0)
     assert settings.mqtt == MqttSettings(
         host="broker.example.org",
         port=8883,
