@@ -109,7 +109,7 @@ def refused(sequence: Recording, reference: Look | None) -> Counter[Reason]:
     """Return how many undamaged frames of a sequence are refused, by reason."""
     memory, counted = GateMemory(), Counter[Reason]()
     for image in sequence.images:
-        memory, reason = judge(memory, image(), reference, can_freeze=True)
+        memory, reason = judge(memory, image(), reference, frozen_after=3)
         if reason is not None:
             counted[reason] += 1
     return counted
@@ -157,7 +157,7 @@ def try_damage(
     before, *images = (image() for image in sequence.images[start : start + FRAMES_IN_A_ROW + 1])
     if kind == FROZEN:
         images = images[:1] * FRAMES_IN_A_ROW
-    memory, _ = judge(GateMemory(), before, reference, can_freeze=True)
+    memory, _ = judge(GateMemory(), before, reference, frozen_after=3)
     reasons: list[Reason | None] = []
     is_beyond, wrong, read = True, 0, 0
     for image in images:
@@ -165,7 +165,7 @@ def try_damage(
         is_beyond &= badness >= DAMAGES[kind].limit
         reason: Reason | None = Reason.FRAME_TORN
         if damaged is not None:
-            memory, reason = judge(memory, damaged, reference, can_freeze=True)
+            memory, reason = judge(memory, damaged, reference, frozen_after=3)
             if reason is None and reader is not None:
                 counts = reader.count(damaged, image, sequence.slots)
                 wrong, read = wrong + counts[0], read + counts[1]

@@ -176,7 +176,11 @@ class Classifier:
         if attention.ndim == 3:
             # Not a plain squeeze: a map of one place is still a map.
             attention = attention[:, :, 0]
-        return Prediction(probability, attention, self._read("embedding"))
+        return Prediction(probability, attention, self.embedding())
+
+    def embedding(self) -> npt.NDArray[np.float32]:
+        """Return the embedding (features,) of the newest crop; empty where the model has none."""
+        return self._read("embedding")
 
     def _read(self, name: str) -> npt.NDArray[np.float32]:
         """Return an output of the newest inference, in real units, without the batch axis."""

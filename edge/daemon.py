@@ -30,6 +30,7 @@ from edge.health import Health
 from edge.inference import Assignment, InferenceThread
 from edge.journal import Journal, JournalError
 from edge.notify import Notifier
+from edge.references import FOLDER, INDEX_FILE
 from edge.settings import SettingsInvalid, fingerprint_of, read_settings
 from edge.sinks import Sink
 from edge.sinks.jsonl import JsonLinesSink
@@ -145,7 +146,7 @@ class Parts:
     assignment: Assignment
     journal: Journal
     sinks: tuple[Sink, ...]
-    model_stamp: str  # see `stamp_of`
+    stamp: str  # see `stamp_of`
 
 
 def build_parts(settings: Settings, current: Classifier | None = None) -> Parts:
@@ -157,7 +158,7 @@ def build_parts(settings: Settings, current: Classifier | None = None) -> Parts:
     Raises:
         ConfigurationError: something cannot be built; nothing stays open then.
     """
-    model_stamp = stamp_of(settings.model)  # Before it is read: an edit meanwhile shall show.
+    stamp = stamp_of(settings)  # Before it is read: an edit meanwhile shall show.
     assignment = open_assignment(settings, current)
     journal = open_journal(settings.storage, settings.mqtt is not None)
     try:
@@ -165,18 +166,19 @@ def build_parts(settings: Settings, current: Classifier | None = None) -> Parts:
     except BaseException:
         journal.close()
         raise
-    return Parts(assignment, journal, tuple(sinks), model_stamp)
+    return Parts(assignment, journal, tuple(sinks), stamp)
 
 
-def stamp_of(model: Path) -> str:
-    """Return a text that changes when a file of the bundle does.
+def stamp_of(settings: Settings) -> str:
+    """Return a text that changes when a file of the bundle does, or what a person has shown.
 
     Unlike the technician's files these are too large to be read every second.
     """
     stamps: list[object] = []
-    for name in (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE):
+    model, index = settings.model, settings.storage / FOLDER / INDEX_FILE
+    for path in (*(model / name for name in (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE)), index):
         try:
-            status = (model / name).stat()
+            status = path.stat()
         except OSError:
             stamps.append(None)
         else:
@@ -244,7 +246,7 @@ class _Watch:
         self._daemon = daemon
         self._assignment = parts.assignment
         self._journal = parts.journal
-        self._seen = (parts.assignment.settings.fingerprint, parts.model_stamp)
+        self._seen = (parts.assignment.settings.fingerprint, parts.stamp)
         self._is_renamed = False  # the topics of now are given up
         self._retry_s = math.inf  # when files that are invalid are read again
         self._fanout = Fanout(parts.sinks)
@@ -326,7 +328,7 @@ class _Watch:
     def _look_at_files(self) -> Parts | None:
         """Take a valid edit over; return new parts when the connections must be others."""
         current = self._assignment
-        seen = (fingerprint_of(self._daemon.config_path), stamp_of(current.settings.model))
+        seen = (fingerprint_of(self._daemon.config_path), stamp_of(current.settings))
         if seen == self._seen and time.monotonic() < self._retry_s:
             return None
         self._seen = seen
@@ -345,7 +347,7 @@ class _Watch:
             return None
         self._alerts.end("settings_invalid", cause="files")
         # Before the model is read: an edit meanwhile shall show.
-        self._seen = (settings.fingerprint, stamp_of(settings.model))
+        self._seen = (settings.fingerprint, stamp_of(settings))
         try:
             self._assignment = open_assignment(settings, current.classifier)
         except ConfigurationError as error:

@@ -12,13 +12,15 @@ from typing import Any
 
 from edge import __version__
 from edge.alerts import Alerts, Fanout
-from edge.cameras import CameraError, CameraUnusable
+from edge.cameras import CameraError, CameraUnusable, frozen_after
 from edge.cameras.process import CameraProcess
 from edge.classifier import Classifier
 from edge.health import Health, Pace
 from edge.journal import Journal, JournalError
+from edge.learning import EmptyLearner
 from edge.pipeline import Change, FrameResult, Pipeline, carry_over, region_key
-from edge.references import read_references
+from edge.references import References, read_references
+from edge.site import Site
 from edge.types import Reason, Settings, SlotMemory, State, utc_now
 
 log = logging.getLogger(__name__)
@@ -213,6 +215,7 @@ class InferenceThread(threading.Thread):
         result = self._pipeline.process(frame)
         self._publish(result)
         cost_s = time.perf_counter() - start_s
+        self._learner.look(frame, self._pipeline, result.readings)
         self._frames_since_start += 1
         self._health.add_frame(len(result.readings), cost_s)
         self._judge_pace(cost_s)
@@ -298,11 +301,14 @@ class InferenceThread(threading.Thread):
 
     def _watch(self, assignment: Assignment, known: Mapping[str, tuple[SlotMemory, str]]) -> None:
         """Build the pipeline of an assignment from what is known, and tell every sink."""
-        settings, classifier = assignment.settings, assignment.classifier
+        settings = assignment.settings
         self._settings = settings
         self._pace = Pace(settings.camera.every_s)
         self._regions = {slot.id: region_key(slot) for slot in settings.slots}
-        self._pipeline = build_pipeline(settings, classifier)
+        references = read_references(settings.storage)
+        site = Site(assignment.classifier, settings.slots, references)
+        self._pipeline = _pipeline(settings, site, references)
+        self._learner = EmptyLearner(settings, site, references)
         memories, changes, gone = carry_over(settings.slots, known, utc_now())
         self._pipeline.remember(memories)
         for slot_id in gone:
@@ -326,22 +332,25 @@ class InferenceThread(threading.Thread):
             self._alerts.begin("storage_full", str(error))
 
 
-def build_pipeline(
-    settings: Settings, classifier: Classifier, can_freeze: bool = False
-) -> Pipeline:
+def build_pipeline(settings: Settings, classifier: Classifier) -> Pipeline:
     """Return the way of a frame for these slots and this model, remembering no state.
 
-    Beside the reference of the cabinet, where the storage holds one.
+    Beside the references that the storage holds.
     """
-    cabinet = read_references(settings.storage).cabinet
+    references = read_references(settings.storage)
+    return _pipeline(settings, Site(classifier, settings.slots, references), references)
+
+
+def _pipeline(settings: Settings, site: Site, references: References) -> Pipeline:
+    cabinet = references.cabinet
     return Pipeline(
         settings.slots,
         settings.frame_wh,
         settings.decision,
-        classifier.probability,
-        classifier.bundle.input_size_px,
+        site.probability,
+        site.input_size_px,
         reference_rgb=None if cabinet is None else cabinet.image_rgb,
-        can_freeze=can_freeze,
+        frozen_after=frozen_after(settings.camera.source),
     )
 
 

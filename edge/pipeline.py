@@ -51,12 +51,16 @@ class Pipeline:
         slots: Sequence[Slot],
         frame_wh: tuple[int, int],
         decision: DecisionSettings,
-        classify: Callable[[ImageRGB], float],
+        classify: Callable[[str, ImageRGB], float],
         input_size_px: int,
         reference_rgb: ImageRGB | None = None,
-        can_freeze: bool = False,
+        frozen_after: int | None = None,
     ) -> None:
-        """Watch slots; for `reference_rgb` and `can_freeze` see `Scene`."""
+        """Watch slots.
+
+        `classify` takes a slot's id and its crop, uint8 (size, size, 3) of `input_size_px`, and
+        returns the probability of OCCUPIED. For `reference_rgb` and `frozen_after` see `Scene`.
+        """
         self.slots = tuple(slots)
         self.memories: dict[str, SlotMemory] = {
             slot.id: SlotMemory(reason=Reason.STARTING if slot.enabled else Reason.DISABLED)
@@ -66,7 +70,7 @@ class Pipeline:
         self._classify = classify
         self._input_size_px = input_size_px
         self._enabled = tuple(slot for slot in slots if slot.enabled)
-        self._scene = Scene(self._enabled, frame_wh, reference_rgb, can_freeze)
+        self._scene = Scene(self._enabled, frame_wh, reference_rgb, frozen_after)
         self._plans: tuple[CropPlan | None, ...] = ()
         self._planned_for: tuple[Slot | None, ...] | None = None
         self._failing: set[str] = set()
@@ -135,6 +139,13 @@ class Pipeline:
         for transition, memory in changes:
             self.memories[transition.slot_id] = memory
 
+    def crop(self, slot_id: str, frame: Frame) -> ImageRGB | None:
+        """Return a slot's crop of the newest frame; None where that does not show the slot."""
+        for slot, plan in zip(self._enabled, self._plans, strict=True):
+            if slot.id == slot_id and plan is not None:
+                return apply_plan(frame.image_rgb, plan)
+        return None
+
     def _plan(self, sight: Sight, frame: Frame) -> None:
         if self._planned_for is sight.slots:
             return
@@ -152,7 +163,7 @@ class Pipeline:
         if slot.id in sight.covered:
             return unusable(slot, Reason.SLOT_COVERED, frame.sequence)
         try:
-            probability = self._classify(apply_plan(frame.image_rgb, plan))
+            probability = self._classify(slot.id, apply_plan(frame.image_rgb, plan))
         except Exception:
             # The fence around one crop: the other slots go on.
             if slot.id not in self._failing:

@@ -3,10 +3,12 @@
     references/
       index.json        what there is, when it was taken, and of which regions
       <digest>.png      the pictures, named by their content
+      learnt/           the same, of empty slots that nobody was asked about
 
-A reference of a slot belongs to the region it was cut from: when that moves it says nothing
-any more. Pictures are written before the index that names them, and the index is replaced as
-a whole, so that an interruption leaves the references as they were.
+`slotwatch reference` writes what a person asked for, the daemon what it learnt: two writers, two
+folders. A reference of a slot belongs to the region it was cut from: when that moves it says
+nothing any more. Pictures are written before the index that names them, and the index is replaced
+as a whole, so that an interruption leaves the references as they were.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -28,9 +30,10 @@ from edge.types import ImageRGB, rfc3339
 
 log = logging.getLogger(__name__)
 
-FOLDER = "references"
+FOLDER = "references"  # of the storage
+LEARNT_FOLDER = "references/learnt"
 MOST_EMPTIES = 6  # of a slot: lights of a day, not a history
-_INDEX_FILE = "index.json"
+INDEX_FILE = "index.json"  # of a folder of references
 _FORMAT = 1
 _INDEX_LIMIT_BYTES = 4 << 20
 _PICTURE_LIMIT_BYTES = 64 << 20
@@ -75,6 +78,12 @@ class References:
             del kept[_most_redundant(kept)]
         return replace(self, empties={**self.empties, slot_id: tuple(kept)})
 
+    def without_empties(self, slot_ids: Iterable[str]) -> References:
+        """Return the references without any picture of these slots when empty."""
+        forgotten = set(slot_ids)
+        kept = {slot_id: e for slot_id, e in self.empties.items() if slot_id not in forgotten}
+        return replace(self, empties=kept)
+
     def of_region(self, slot_id: str, region: str) -> tuple[Empty, ...]:
         """Return the pictures of a slot that were cut from this very region."""
         return tuple(e for e in self.empties.get(slot_id, ()) if e.region == region)
@@ -96,8 +105,18 @@ def _most_redundant(empties: list[Empty]) -> int:
 
 def read_references(storage: Path) -> References:
     """Return what the storage folder remembers; what is damaged is left out, with a warning."""
-    folder = storage / FOLDER
-    path = folder / _INDEX_FILE
+    references = _read(storage / FOLDER, is_asked=True)
+    for slot_id, empties in _read(storage / LEARNT_FOLDER, is_asked=False).empties.items():
+        asked = references.empties.get(slot_id, ())
+        for empty in empties:
+            # What was learnt of a region that moved must not push out what was asked for since.
+            if not asked or asked[0].region == empty.region:
+                references = references.with_empty(slot_id, empty)
+    return references
+
+
+def _read(folder: Path, is_asked: bool) -> References:
+    path = folder / INDEX_FILE
     if not path.is_file():
         return References()
     try:
@@ -105,10 +124,12 @@ def read_references(storage: Path) -> References:
         cabinet = index.get("cabinet")
         picture = None if cabinet is None else _cabinet(folder, cabinet)
         listed: Mapping[str, Any] = index.get("empty", {})
-        empties = {slot_id: _empties(folder, entries) for slot_id, entries in listed.items()}
+        empties = {
+            slot_id: _empties(folder, entries, is_asked) for slot_id, entries in listed.items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning(
-            "%s: cannot be read (%s); the cabinet is read without references until "
+            "%s: cannot be read (%s); the cabinet is read without these references until "
             "`slotwatch reference` takes new ones",
             path,
             error,
@@ -134,13 +155,13 @@ def _cabinet(folder: Path, entry: Mapping[str, Any]) -> CabinetPicture | None:
     return CabinetPicture(image_rgb, regions, datetime.fromisoformat(entry["at"]))
 
 
-def _empties(folder: Path, entries: list[Mapping[str, Any]]) -> tuple[Empty, ...]:
+def _empties(folder: Path, entries: list[Mapping[str, Any]], is_asked: bool) -> tuple[Empty, ...]:
     found = []
     for entry in entries[:MOST_EMPTIES]:
         crop_rgb = _picture(folder, str(entry["file"]))
         if crop_rgb is not None:
             at = datetime.fromisoformat(entry["at"])
-            found.append(Empty(crop_rgb, str(entry["region"]), at, bool(entry["asked"])))
+            found.append(Empty(crop_rgb, str(entry["region"]), at, is_asked))
     return tuple(found)
 
 
@@ -163,12 +184,24 @@ def _picture(folder: Path, name: str) -> ImageRGB | None:
 
 
 def write_references(storage: Path, references: References) -> None:
-    """Remember these, and forget what was there before.
+    """Remember what was asked for among these instead of what was asked for before.
 
     Raises:
         OSError: the storage cannot be written; what was there before stays.
     """
-    folder = storage / FOLDER
+    _write(storage / FOLDER, references, is_asked=True)
+
+
+def write_learnt(storage: Path, references: References) -> None:
+    """Remember what was learnt among these instead of what was learnt before.
+
+    Raises:
+        OSError: the storage cannot be written; what was there before stays.
+    """
+    _write(storage / LEARNT_FOLDER, replace(references, cabinet=None), is_asked=False)
+
+
+def _write(folder: Path, references: References, is_asked: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     index: dict[str, Any] = {"format": _FORMAT}
     if (cabinet := references.cabinet) is not None:
@@ -183,13 +216,13 @@ def write_references(storage: Path, references: References) -> None:
                 "file": _write_picture(folder, empty.crop_rgb),
                 "at": rfc3339(empty.at),
                 "region": empty.region,
-                "asked": empty.is_asked,
             }
             for empty in empties
+            if empty.is_asked is is_asked
         ]
         for slot_id, empties in references.empties.items()
     }
-    _write_durably(folder / _INDEX_FILE, json.dumps(index, indent=1).encode())
+    _write_durably(folder / INDEX_FILE, json.dumps(index, indent=1).encode())
     named = {entry["file"] for entries in index["empty"].values() for entry in entries}
     named |= {index["cabinet"]["file"]} if "cabinet" in index else set()
     for path in folder.glob("*.png"):

@@ -21,6 +21,8 @@ VIDEO_SUFFIXES = (
     *(".mjpg", ".mjpeg", ".h264", ".h265", ".264", ".265", ".hevc", ".flv", ".wmv", ".3gp"),
 )
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
+FROZEN_SENSOR_PICTURES = 3  # see `frozen_after`
+FROZEN_STREAM_PICTURES = 60
 
 
 class CameraError(SlotwatchError):
@@ -97,6 +99,17 @@ def open_camera(settings: CameraSettings, once: bool) -> Camera:
         CameraUnusable: it can never open.
     """
     return CAMERAS[camera_kind(settings.source)](settings, once)
+
+
+def frozen_after(source: str) -> int | None:
+    """Return after how many equal pictures in a row this source is frozen; None: never.
+
+    A sensor's noise never comes twice. A stream's encoder may smooth a still scene until its
+    pictures are equal for some seconds. Recordings and drawn pictures may repeat for ever.
+    """
+    if source.isdecimal() or source.startswith("/dev/"):
+        return FROZEN_SENSOR_PICTURES
+    return FROZEN_STREAM_PICTURES if "://" in source else None
 
 
 def camera_kind(source: str) -> str:

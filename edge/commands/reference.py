@@ -14,7 +14,15 @@ from edge.commands import add_config_argument
 from edge.pipeline import region_key
 from edge.preprocess import apply_plan, plan_crop, scale_slots
 from edge.quality import GateMemory, fits_slots, judge
-from edge.references import CabinetPicture, Empty, References, read_references, write_references
+from edge.references import (
+    CabinetPicture,
+    Empty,
+    References,
+    read_references,
+    write_learnt,
+    write_references,
+)
+from edge.scene import Scene
 from edge.settings import read_settings
 from edge.types import ConfigurationError, Frame, Settings, Slot
 
@@ -38,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="this slot is empty now: remember how it looks; may be repeated. The picture of the "
         "cabinet stays as it was",
     )
+    parser.add_argument(
+        "--forget",
+        action="store_true",
+        help="with --empty or --slot: first forget how these slots looked when empty, as asked for "
+        "or learnt; without them: forget it of every slot, and take nothing new",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,17 +60,24 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError("--empty means every slot; leave out --slot, or leave out --empty")
     settings = read_settings(arguments.config)
     slots = _slots_asked(settings, arguments.slot) if arguments.slot else settings.slots
-    frame = _frame(settings, arguments.source or settings.camera.source)
+    counted = f"{len(slots)} slot{'' if len(slots) == 1 else 's'}"
     references = read_references(settings.storage)
     said = []
-    if not arguments.slot or references.cabinet is None:
-        references, words = _with_cabinet(references, settings, frame)
-        said += words
-    if arguments.empty or arguments.slot:
-        references = _with_empties(references, settings, slots, frame)
-        counted = f"{len(slots)} slot{'' if len(slots) == 1 else 's'}"
-        said.append(f"{counted} remembered as seen now, empty")
+    if arguments.forget:
+        references = references.without_empties(slot.id for slot in slots)
+        said.append(f"{counted} forgotten as seen empty before")
+    if arguments.empty or arguments.slot or not arguments.forget:
+        frame = _frame(settings, arguments.source or settings.camera.source)
+        if not arguments.slot or references.cabinet is None:
+            references, words = _with_cabinet(references, settings, frame)
+            said += words
+        if arguments.empty or arguments.slot:
+            references = _with_empties(references, settings, slots, frame)
+            said.append(f"{counted} remembered as seen now, empty")
     try:
+        if arguments.forget:
+            # The daemon's folder first: it reads both anew when the other one changes.
+            write_learnt(settings.storage, references)
         write_references(settings.storage, references)
     except OSError as error:
         raise ConfigurationError(
@@ -96,7 +117,7 @@ def _frame(settings: Settings, source: str) -> Frame:
             f"{source}: the picture is {width_px}x{height_px}, of another shape than the "
             f"{settings.frame_wh[0]}x{settings.frame_wh[1]} the slots are drawn on"
         )
-    _, reason = judge(GateMemory(), frame.image_rgb, None, can_freeze=False)
+    _, reason = judge(GateMemory(), frame.image_rgb, None, frozen_after=None)
     if reason is not None:
         raise CameraError(f"{source}: this picture is no reference ({reason}); take another one")
     return frame
@@ -120,13 +141,20 @@ def _with_cabinet(
 def _with_empties(
     references: References, settings: Settings, slots: Sequence[Slot], frame: Frame
 ) -> References:
+    cabinet = references.cabinet
+    scene = Scene(slots, settings.frame_wh, None if cabinet is None else cabinet.image_rgb)
+    sight = scene.see(frame)
+    if sight.reason is not None:
+        raise CameraError(
+            f"the picture does not show the cabinet of the reference ({sight.reason}); turn the "
+            "camera back, or take a new reference with `slotwatch reference`"
+        )
     size_px = read_bundle(settings.model).input_size_px
     height_px, width_px = frame.image_rgb.shape[:2]
-    scaled = scale_slots(slots, settings.frame_wh, (width_px, height_px))
-    for slot, of_picture in zip(slots, scaled, strict=True):
-        crop_rgb = apply_plan(
-            frame.image_rgb, plan_crop(of_picture, size_px, (width_px, height_px))
-        )
+    for slot, placed in zip(slots, sight.slots, strict=True):
+        if placed is None:
+            raise CameraError(f"{slot.id} has left the picture; turn the camera back")
+        crop_rgb = apply_plan(frame.image_rgb, plan_crop(placed, size_px, (width_px, height_px)))
         empty = Empty(crop_rgb, region_key(slot), frame.captured_at, is_asked=True)
         references = references.with_empty(slot.id, empty)
     return references

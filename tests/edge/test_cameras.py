@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.cameras import CAMERAS, CameraUnusable, camera_kind, open_camera
+from edge.cameras import CAMERAS, CameraUnusable, camera_kind, frozen_after, open_camera
 from edge.cameras.source import redact_source, redact_text
 from edge.types import CameraSettings
 
@@ -185,3 +185,14 @@ def test_a_librarys_message_loses_the_secrets():
         "cannot open rtsp://***@10.0.0.5/x?token=***: *** and *** are wrong, *** too"
     )
     assert redact_text("nothing secret", "/dev/video0") == "nothing secret"
+
+
+@pytest.mark.parametrize(
+    ("source", "pictures"),
+    [
+        *(("/dev/video0", 3), ("0", 3), ("rtsp://10.0.0.5/main", 60)),
+        *(("simulator", None), ("recording.mp4", None), ("/srv/pictures", None)),
+    ],
+)
+def test_only_a_live_source_can_be_frozen(source, pictures):
+    assert frozen_after(source) == pictures

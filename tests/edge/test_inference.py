@@ -97,7 +97,7 @@ class Listener:
 
 
 def assignment(tmp_path, x=0):
-    bundle = SimpleNamespace(name="brightness", model_sha256="", input_size_px=32)
+    bundle = SimpleNamespace(name="brightness", model_sha256="", input_size_px=32, manifest={})
     classifier = SimpleNamespace(
         bundle=bundle, runtime="none", probability=lambda crop: float(crop.mean()) / 255
     )

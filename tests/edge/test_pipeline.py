@@ -17,7 +17,7 @@ SLOTS = (
 )
 
 
-def brightness(crop):
+def brightness(_slot_id, crop):
     return float(crop.mean()) / 255
 
 
@@ -84,7 +84,7 @@ def test_a_picture_of_another_shape_makes_every_slot_unknown():
 
 
 def test_a_black_frame_never_reaches_the_model():
-    def forbidden(crop):
+    def forbidden(_slot_id, crop):
         raise AssertionError("the model saw a black frame")
 
     subject = pipeline(classify=forbidden)
@@ -94,10 +94,10 @@ def test_a_black_frame_never_reaches_the_model():
 
 
 def test_one_crop_that_fails_leaves_the_others_alone(caplog):
-    def moody(crop):
+    def moody(slot_id, crop):
         if crop.mean() > 128:
             raise RuntimeError("tensor trouble")
-        return brightness(crop)
+        return brightness(slot_id, crop)
 
     subject = pipeline(classify=moody)
     result = subject.process(frame(0, 0.9, 0.1))

@@ -140,38 +140,38 @@ def turned_away(image):
 )
 def test_damage_is_named_alone_and_beside_the_reference(damage, alone, beside):
     frame = damage(cabinet(sensor=1))
-    assert judge(GateMemory(), frame, None, True)[1] is alone
-    assert judge(GateMemory(), frame, look_at(cabinet(filled=False)), True)[1] is beside
+    assert judge(GateMemory(), frame, None, 3)[1] is alone
+    assert judge(GateMemory(), frame, look_at(cabinet(filled=False)), 3)[1] is beside
 
 
 @pytest.mark.parametrize("light", [0.2, 0.5, 1.2])
 def test_other_things_in_another_light_are_the_same_cabinet(light):
     reference = look_at(cabinet(filled=False))
-    assert judge(GateMemory(), cabinet(light, seed=4), reference, True)[1] is None
+    assert judge(GateMemory(), cabinet(light, seed=4), reference, 3)[1] is None
 
 
 @pytest.mark.parametrize(("lines", "level"), [(slice(45), 255), (slice(300, None), 0)])
 def test_a_white_sky_and_a_black_border_are_no_damage(lines, level):
     frame = cabinet()
     frame[lines] = level
-    assert judge(GateMemory(), frame, None, True)[1] is None
+    assert judge(GateMemory(), frame, None, 3)[1] is None
 
 
 def test_a_drawn_picture_is_no_damage():
     frame = np.full((480, 640, 3), 90, np.uint8)
     cv2.rectangle(frame, (100, 100), (500, 350), (200, 30, 30), -1)
-    assert judge(GateMemory(), frame, None, True)[1] is None
+    assert judge(GateMemory(), frame, None, 3)[1] is None
 
 
 def test_losing_colour_at_night_is_no_damage():
     grey = cv2.cvtColor(cv2.cvtColor(cabinet(), cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    assert judge(GateMemory(), grey, look_at(cabinet()), True)[1] is None
+    assert judge(GateMemory(), grey, look_at(cabinet()), 3)[1] is None
 
 
-def judged(images, can_freeze=True, reference=None):
+def judged(images, frozen_after=3, reference=None):
     memory, reasons = GateMemory(), []
     for image in images:
-        memory, reason = judge(memory, image, reference, can_freeze)
+        memory, reason = judge(memory, image, reference, frozen_after)
         reasons.append(reason)
     return reasons
 
@@ -187,7 +187,7 @@ def test_a_camera_that_goes_round_its_buffers_is_frozen():
 
 
 def test_a_source_that_cannot_freeze_may_repeat_a_picture():
-    assert judged([cabinet()] * 4, can_freeze=False) == [None] * 4
+    assert judged([cabinet()] * 4, frozen_after=None) == [None] * 4
 
 
 def test_a_still_scene_before_a_live_sensor_is_not_frozen():

@@ -1,5 +1,6 @@
 """`slotwatch reference`, from a picture to what a daemon finds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge.__main__ import main
-from edge.references import read_references
+from edge.references import read_references, write_learnt
 from tests.racks import HEIGHT_PX, WIDTH_PX, cabinet, slots
 
 MODEL = Path(__file__).parents[2] / "models" / "default"
@@ -91,3 +92,37 @@ def test_a_picture_of_another_shape_is_refused(config, tmp_path, capsys):
     save(tmp_path / "now.png", cabinet()[:300])
     assert reference(config) == 78
     assert "640x300, of another shape than the 640x480" in capsys.readouterr().err
+
+
+def test_slots_are_taken_from_where_the_reference_says_they_are_now(config, tmp_path):
+    reference(config)
+    save(tmp_path / "bumped.png", np.roll(cabinet(), 20, axis=1))
+    assert reference(config, "--slot", "S11") == 0
+    assert reference(config, "--slot", "S11", "--source", str(tmp_path / "bumped.png")) == 0
+    straight, bumped = read_references(config.parent / "state").empties["S11"]
+    difference = np.abs(straight.crop_rgb.astype(int) - bumped.crop_rgb)
+    assert difference.mean() < 2
+
+
+def test_a_picture_of_something_else_is_no_empty_slot(config, tmp_path, capsys):
+    reference(config)
+    save(tmp_path / "floor.png", cabinet()[::-1, ::-1])
+    assert reference(config, "--slot", "S11", "--source", str(tmp_path / "floor.png")) == 1
+    assert "does not show the cabinet of the reference" in capsys.readouterr().err
+
+
+def test_what_slots_looked_like_can_be_forgotten(config, capsys):
+    reference(config, "--empty")
+    assert reference(config, "--slot", "S11", "--forget") == 0
+    state = config.parent / "state"
+    assert len(read_references(state).empties["S11"]) == 1
+    write_learnt(state, read_references(state).with_empty("S12", learnt("S12", state)))
+    assert reference(config, "--forget") == 0
+    assert capsys.readouterr().out.endswith("24 slots forgotten as seen empty before\n")
+    assert read_references(state).empties == {}
+    assert read_references(state).cabinet is not None
+
+
+def learnt(slot_id, state):
+    (asked,) = read_references(state).empties[slot_id]
+    return replace(asked, crop_rgb=255 - asked.crop_rgb, is_asked=False)

@@ -12,6 +12,7 @@ from edge.references import (
     Empty,
     References,
     read_references,
+    write_learnt,
     write_references,
 )
 
@@ -34,7 +35,8 @@ def written(tmp_path):
     image_rgb = np.random.default_rng(1).integers(0, 256, (72, 128, 3), dtype=np.uint8)
     cabinet = CabinetPicture(image_rgb, {"A1": "0 0 1 1"}, AT)
     references = References(cabinet).with_empty("A1", empty_of(40, is_asked=True))
-    references = references.with_empty("A1", empty_of(90)).with_empty("B_2", empty_of(120))
+    for slot_id, value in (("A1", 90), ("B_2", 120)):
+        references = references.with_empty(slot_id, empty_of(value, is_asked=True))
     write_references(tmp_path, references)
     return references
 
@@ -100,7 +102,7 @@ def test_a_full_disk_leaves_what_was_there(written, tmp_path):
     # A folder in the place of the new index's draft fails as a full disk does.
     (tmp_path / "references" / ".index.json.tmp").mkdir()
     with pytest.raises(OSError, match=r"index\.json\.tmp"):
-        write_references(tmp_path, References().with_empty("A1", empty_of(200)))
+        write_references(tmp_path, References().with_empty("A1", empty_of(200, is_asked=True)))
     assert values_of(read_references(tmp_path), "A1") == [40, 90]
 
 
@@ -127,3 +129,24 @@ def test_a_region_that_moved_forgets_its_pictures():
     assert values_of(references, "A1") == [20]
     assert references.of_region("A1", "a") == ()
     assert len(references.of_region("A1", "b")) == 1
+
+
+def test_what_was_learnt_lies_beside_what_was_asked_for(written, tmp_path):
+    write_learnt(tmp_path, written.with_empty("A1", empty_of(200)))
+    found = read_references(tmp_path)
+    assert [(e.is_asked, int(e.crop_rgb[-1, -1, 0])) for e in found.empties["A1"]] == [
+        *((True, 40), (True, 90)),
+        (False, 200),
+    ]
+    # The command asks again and knows nothing of the daemon's folder.
+    write_references(tmp_path, found)
+    assert values_of(read_references(tmp_path), "A1") == [40, 90, 200]
+
+
+def test_what_was_learnt_of_a_region_that_moved_is_left_out(written, tmp_path):
+    write_learnt(tmp_path, References().with_empty("A1", empty_of(200, region="before")))
+    assert values_of(read_references(tmp_path), "A1") == [40, 90]
+
+
+def test_slots_can_be_forgotten_one_by_one(written):
+    assert list(written.without_empties(["A1"]).empties) == ["B_2"]

@@ -89,7 +89,7 @@ def test_a_picture_of_another_shape_is_refused():
 
 def test_a_stuck_camera_is_named_where_one_can_be_stuck():
     (frame,) = frames(cabinet())
-    live = Scene(slots(), FRAME_WH, can_freeze=True)
+    live = Scene(slots(), FRAME_WH, frozen_after=3)
     assert [live.see(frame).reason for _ in range(3)] == [None, None, Reason.FRAME_FROZEN]
     folder = Scene(slots(), FRAME_WH)
     assert [folder.see(frame).reason for _ in range(3)] == [None, None, None]

@@ -1,0 +1,93 @@
+"""A crop and its slot -> probability of OCCUPIED: the model, beside what this site has shown it.
+
+A site adds pictures of its slots when empty (`edge.references`). Without them the answer is the
+model's. Belongs to the thread that uses the classifier.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge.classifier import Classifier
+from edge.empties import Embeddings, beside_empties, distance_of, rule_of, unit
+from edge.pipeline import region_key
+from edge.preprocess import crop_whole
+from edge.references import References
+from edge.types import ImageRGB, Slot
+
+log = logging.getLogger(__name__)
+
+
+class Site:
+    """One model and what one cabinet's pictures add to it."""
+
+    def __init__(self, classifier: Classifier, slots: Sequence[Slot], references: References):
+        """Use the references of these slots' regions; pictures of other regions say nothing."""
+        self._classifier = classifier
+        self._rule = rule_of(classifier.bundle.manifest)
+        self._crops_rgb = _crops(slots, references) if self._rule is not None else {}
+        if any(references.empties.values()) and self._rule is None:
+            log.warning(
+                "%s has no rule for pictures of empty slots: they are not used until a bundle of "
+                "the present trainer is installed",
+                classifier.bundle.name,
+            )
+        # Filled when a slot is first read: so many pictures must not delay the first states.
+        self._empties: dict[str, Embeddings] = {}
+
+    @property
+    def input_size_px(self) -> int:
+        """The side of the model's input."""
+        return self._classifier.bundle.input_size_px
+
+    @property
+    def uses_empties(self) -> bool:
+        """Whether the model can make use of pictures of empty slots."""
+        return self._rule is not None
+
+    def distance(self, slot_id: str, crop_rgb: ImageRGB) -> float | None:
+        """Return the cosine distance, 0..2, of a crop to the slot's nearest empty, if any."""
+        empties = self._embeddings_of(slot_id)
+        if empties is None:
+            return None
+        return distance_of(self._embed([crop_rgb])[0], empties)
+
+    def replace_empties(self, slot_id: str, crops_rgb: Sequence[ImageRGB]) -> None:
+        """Use these pictures of a slot when empty, at least one, from now on."""
+        if self._rule is not None:
+            self._crops_rgb[slot_id] = tuple(crops_rgb)
+
+    def probability(self, slot_id: str, crop_rgb: ImageRGB) -> float:
+        """Return the probability of OCCUPIED, 0..1, of a slot's uint8 (size, size, 3) crop."""
+        empties = self._embeddings_of(slot_id)
+        probability = self._classifier.probability(crop_rgb)
+        if empties is None or self._rule is None:
+            return probability
+        distance = distance_of(self._classifier.embedding(), empties)
+        return beside_empties(probability, distance, self._rule)
+
+    def _embeddings_of(self, slot_id: str) -> Embeddings | None:
+        if slot_id in self._crops_rgb:
+            self._empties[slot_id] = self._embed(self._crops_rgb.pop(slot_id))
+        return self._empties.get(slot_id)
+
+    def _embed(self, crops_rgb: Sequence[ImageRGB]) -> Embeddings:
+        size_px = self._classifier.bundle.input_size_px
+        embeddings = []
+        for crop_rgb in crops_rgb:
+            # A picture that was taken for another model has another size.
+            self._classifier.probability(crop_whole(crop_rgb, size_px))
+            embeddings.append(self._classifier.embedding())
+        return unit(np.stack(embeddings))
+
+
+def _crops(slots: Sequence[Slot], references: References) -> dict[str, tuple[ImageRGB, ...]]:
+    found = {slot.id: references.of_region(slot.id, region_key(slot)) for slot in slots}
+    return {
+        slot_id: tuple(empty.crop_rgb for empty in empties)
+        for slot_id, empties in found.items()
+        if empties
+    }

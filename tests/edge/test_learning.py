@@ -1,0 +1,110 @@
+"""When a slot's look is kept as one more picture of it when empty, over hours of drawn frames."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.learning import CALM_FOR_S, EmptyLearner
+from edge.pipeline import Pipeline, region_key
+from edge.preprocess import rectangle_polygon
+from edge.references import Empty, References, read_references
+from edge.site import Site
+from edge.types import CameraSettings, DecisionSettings, Frame, Settings, Slot
+from tests.edge.test_site import ColourModel
+
+START = datetime(2026, 11, 21, 6, tzinfo=UTC)
+SLOT = Slot("A1", rectangle_polygon(0, 0, 40, 40))
+EVERY_S = 300.0
+HOUR = int(CALM_FOR_S / EVERY_S)
+
+EMPTY, OCCUPIED = (90, 90, 90), (200, 10, 10)
+EMPTY_AT_DUSK = (60, 90, 130)  # far enough from EMPTY to be another look, near enough to be empty
+
+
+class BluntModel(ColourModel):
+    """Sure that red is OCCUPIED and that everything else is not."""
+
+    def probability(self, crop_rgb):
+        super().probability(crop_rgb)
+        red, green, _ = self.embedding()
+        return 0.99 if red > 1.5 * green else 0.01
+
+
+class Cabinet:
+    """One slot, its pipeline and what learns from it."""
+
+    def __init__(self, storage: Path, references: References):
+        settings = Settings(
+            *("bench", CameraSettings("folder"), (SLOT,), (100, 100)),
+            *(storage, storage, storage, storage),
+            decision=DecisionSettings(confirm=1, unknown_after_s=EVERY_S),
+        )
+        rule = {"of_logit": 1.0, "of_distance": 1.0, "bias": 3.0}
+        site = Site(BluntModel(rule), settings.slots, references)
+        self.pipeline = Pipeline((SLOT,), (100, 100), settings.decision, site.probability, 16)
+        self.learner = EmptyLearner(settings, site, references)
+        self.sequence = 0
+
+    def show(self, colour, frames):
+        """Return in how many of these frames something was learnt."""
+        learnt = 0
+        for _ in range(frames):
+            image_rgb = np.zeros((100, 100, 3), np.uint8)
+            image_rgb[:, 50:] = np.linspace(0, 255, 50).astype(np.uint8)[None, :, None]
+            image_rgb[:40, :40] = colour
+            now_s = self.sequence * EVERY_S
+            frame = Frame(image_rgb, self.sequence, START + timedelta(seconds=now_s), now_s)
+            result = self.pipeline.process(frame)
+            self.pipeline.commit(result.changes)
+            learnt += self.learner.look(frame, self.pipeline, result.readings) is not None
+            self.sequence += 1
+        return learnt
+
+
+@pytest.fixture
+def asked():
+    crop_rgb = np.full((16, 16, 3), EMPTY, np.uint8)
+    return References().with_empty("A1", Empty(crop_rgb, region_key(SLOT), START, is_asked=True))
+
+
+def colours(storage):
+    return [tuple(int(v) for v in e.crop_rgb[0, 0]) for e in read_references(storage).empties["A1"]]
+
+
+def test_another_light_on_a_slot_that_was_shown_empty_is_learnt_after_an_hour(tmp_path, asked):
+    cabinet = Cabinet(tmp_path, asked)
+    assert cabinet.show(EMPTY_AT_DUSK, HOUR) == 0
+    assert cabinet.show(EMPTY_AT_DUSK, 1) == 1
+    assert colours(tmp_path) == [EMPTY_AT_DUSK]
+    assert cabinet.show(EMPTY_AT_DUSK, 3 * HOUR) == 0  # known by now
+
+
+def test_a_look_that_is_known_is_not_written_again(tmp_path, asked):
+    assert Cabinet(tmp_path, asked).show(EMPTY, 3 * HOUR) == 0
+    assert not (tmp_path / "references").exists()
+
+
+def test_an_hour_with_a_break_is_no_hour(tmp_path, asked):
+    cabinet = Cabinet(tmp_path, asked)
+    for _ in range(4):
+        assert cabinet.show(EMPTY_AT_DUSK, HOUR) == 0
+        assert cabinet.show(OCCUPIED, 1) == 0
+
+
+def test_a_slot_that_nobody_showed_and_that_never_changed_is_not_believed(tmp_path):
+    assert Cabinet(tmp_path, References()).show(EMPTY, 5 * HOUR) == 0
+
+
+def test_a_slot_whose_states_were_told_apart_is_believed(tmp_path):
+    cabinet = Cabinet(tmp_path, References())
+    cabinet.show(OCCUPIED, 3)
+    assert cabinet.show(EMPTY, HOUR + 1) == 1
+    assert colours(tmp_path) == [EMPTY]
+
+
+def test_a_full_disk_learns_nothing_and_hinders_nothing(tmp_path, asked, caplog):
+    (tmp_path / "references").write_text("a file where the folder should be")
+    assert Cabinet(tmp_path, asked).show(EMPTY_AT_DUSK, HOUR + 2) == 0
+    assert "how A1 looks when empty cannot be kept" in caplog.text
