@@ -19,10 +19,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "types": ("edge", "edge.types"),
     "core": (
         "edge.align",
+        "edge.change",
         "edge.config_file",
         "edge.covering",
         "edge.decide",
         "edge.empties",
+        "edge.garbage",
+        "edge.halvings",
         "edge.look",
         "edge.patches",
         "edge.pipeline",
@@ -36,7 +39,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.setting_kinds",
         "edge.settings",
         "edge.settings_reference",
+        "edge.site_head",
         "edge.slots_file",
+        "edge.still",
         "edge.yaml_nodes",
     ),
     "shell": (
@@ -49,21 +54,26 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.health",
         "edge.journal",
         "edge.latest",
+        "edge.learned_head",
+        "edge.learning",
         "edge.notify",
         "edge.references",
         "edge.sinks",
+        "edge.site",
         "edge.web",
     ),
     "daemon": ("edge.alerts", "edge.daemon", "edge.inference"),
     "command line": ("edge.__main__", "edge.commands"),
 }
 TRAINER = "trainer"
-# What the trainer shares with the device. The simulator is the one addition to the plan of
-# the house: its labelled crops are training data, and a second one would drift from it.
+# What the trainer shares with the device. The simulator is an addition to the plan of
+# the house: its labelled crops are training data, and a second one would drift from it. Garbage
+# is drawn on the device too, where a site is learnt.
 TRAINER_MAY_IMPORT = (
     "edge.bundle",
     "edge.cameras.simulator",
     "edge.classifier",
+    "edge.garbage",
     "edge.preprocess",
     "edge.scores",
     "edge.types",
@@ -220,8 +230,8 @@ def test_every_import_keeps_the_dependency_rule() -> None:
             "trainer.fit",
             "from edge.settings import read_settings",
             "trainer.fit:1: imports edge.settings: the trainer may import edge.bundle, "
-            "edge.cameras.simulator, edge.classifier, edge.preprocess, edge.scores, edge.types of "
-            "edge, no more",
+            "edge.cameras.simulator, edge.classifier, edge.garbage, edge.preprocess, edge.scores, "
+            "edge.types of edge, no more",
         ),
         (
             "edge.newcomer",

@@ -2,7 +2,7 @@
 
 Crops come from `edge.preprocess`; they are warped and recoloured here at the same size,
 never rescaled. Pictures are uint8 RGB (size, size, 3). What shows no slot is in
-`trainer.garbage`; a view must stay on this side of it: whoever looks at it can still tell.
+`edge.garbage`; a view must stay on this side of it: whoever looks at it can still tell.
 """
 
 from __future__ import annotations

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from edge.garbage import GARBAGE
 from edge.types import ImageRGB
 from trainer.augment import augment
 from trainer.dataset import Crops, Sample
-from trainer.garbage import GARBAGE
 
 VIEWS = 11  # of each crop, beside the crop itself
 CROPS_PER_LABEL = 2  # of each source

@@ -16,6 +16,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from edge.bundle import FORMAT, GOLDEN_FILE, LABELS, MODEL_FILE, Golden
 from edge.classifier import load_runtime
+from edge.garbage import GARBAGE
 from edge.preprocess import PREPROCESS_VERSION
 from edge.types import ImageRGB
 from trainer.augment import augment
@@ -23,7 +24,6 @@ from trainer.bound import FLOOR, LEAK, Bound
 from trainer.dataset import Crops, Dataset
 from trainer.drawn import drawn_crop
 from trainer.float_file import FloatFile
-from trainer.garbage import GARBAGE
 from trainer.network import Network
 from trainer.quiet import native_output_silenced
 from trainer.ranges import choose_ranges

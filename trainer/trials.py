@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edge.garbage import GARBAGE
 from edge.scores import Bools
 from trainer.dataset import Crops
-from trainer.garbage import GARBAGE
 from trainer.metrics import Figures, figures, is_answered
 
 GARBAGE_COUNT = 2000

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge.garbage import garbage
 from edge.types import ImageRGB
 from trainer.augment import augment
 from trainer.dataset import Dataset
-from trainer.garbage import garbage
 from trainer.network import Cut, maps_below
 from trainer.progress import progress_bar
 from trainer.recipe import Recipe

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.garbage import GARBAGE
 from trainer.__main__ import main
 from trainer.contact_sheet import VIEWS, contact_sheet, sheet_page, sheet_rows
 from trainer.dataset import Sample
 from trainer.drawn import drawn_crop
-from trainer.garbage import GARBAGE
 
 pytestmark = pytest.mark.trainer
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.garbage import GARBAGE, TEXTURES, garbage
 from trainer.drawn import drawn_crop
-from trainer.garbage import GARBAGE, TEXTURES, garbage
 
 pytestmark = pytest.mark.trainer
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.garbage import GARBAGE
+from edge.garbage import GARBAGE
 from trainer.trials import try_garbage, try_less_light
 
 pytestmark = pytest.mark.trainer

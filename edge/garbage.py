@@ -1,5 +1,7 @@
 """Pictures that say nothing about a slot: their probability of OCCUPIED should be 0.5.
 
+The trainer teaches and tries its models with them, the device what it learns of a site.
+
 An empty slot may be almost as plain as a covered lens. Of 6,289 real crops the flattest still
 spans 23 grey levels once its grain is blurred away; garbage is either plainer than that or
 shows what no slot shows. All pictures are RGB uint8 (size, size, 3), the same for the same state
