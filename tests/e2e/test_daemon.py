@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.__main__ import main
 from edge.bundle import read_bundle, read_golden
 from tests.broker import eventually, retained, subscriber
 from tests.daemon import MODEL, running_daemon, write_yaml
@@ -37,6 +38,7 @@ class Cabinet:
         self.slots_path = folder / "slots.yaml"
         self._things = things
         self._count = 0
+        self._noise = np.random.default_rng(1)
         side = things[0].shape[0]
         self.frame_wh = (3 * side, side + 20)
         self.slots = {"A1": [0, 0, side, side], "A2": [2 * side, 0, side, side]}
@@ -59,8 +61,9 @@ class Cabinet:
         """Have the camera see `a1` and `a2` (occupied or not) for a number of frames."""
         for _ in range(frames):
             side = self._things[0].shape[0]
-            image = np.full((side + 20, 3 * side, 3), 90, np.uint8)
-            image[:, side : 2 * side] = 200
+            # Around the slots a sensor's noise: lines that repeat are a torn picture.
+            image = self._noise.integers(80, 100, (side + 20, 3 * side, 3), dtype=np.uint8)
+            image[:, side : 2 * side] += 100
             image[:side, :side] = self._things[a1]
             image[:side, 2 * side :] = self._things[a2]
             encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
@@ -284,6 +287,28 @@ def test_a_black_picture_means_unknown_not_empty(cabinet, broker):
         found = retained(broker)
         assert json.loads(found[f"{PREFIX}/slots/A1"])["reason"] == "frame_dark"
         assert f"{PREFIX}/alerts/frame_dark" in found
+
+
+def test_a_reference_that_is_taken_while_the_daemon_runs_counts_from_then_on(cabinet, broker):
+    cabinet.show(0, 1)
+    with running_daemon(cabinet.config_path) as daemon:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        picture = next(cabinet.pictures.iterdir())
+        words = ["reference", "--config", str(cabinet.config_path), "--source", str(picture)]
+        assert main(words) == 0
+        eventually(lambda: "new settings in use" in daemon.log(), what=daemon.log)
+        width_px, height_px = cabinet.frame_wh
+        blocks = np.random.default_rng(2).integers(0, 256, (6, 12, 3), dtype=np.uint8)
+        elsewhere = cv2.resize(blocks, (width_px, height_px), interpolation=cv2.INTER_NEAREST)
+        elsewhere = cv2.add(
+            elsewhere, np.random.default_rng(3).integers(0, 9, elsewhere.shape, np.uint8)
+        )
+        encoded = cv2.imencode(".png", elsewhere)[1].tobytes()
+        for index in range(6):
+            (cabinet.pictures / f"9{index:05d}.png").write_bytes(encoded)
+        eventually(lambda: f"{PREFIX}/alerts/camera_moved" in retained(broker), what=daemon.log)
+        # A picture of something else changes no state.
+        assert states(broker) == {"A1": "EMPTY", "A2": "OCCUPIED"}
 
 
 def test_systemd_hears_ready_watchdog_and_stopping(cabinet, broker, tmp_path):

@@ -157,6 +157,14 @@ def test_a_white_sky_and_a_black_border_are_no_damage(lines, level):
     assert judge(GateMemory(), frame, None, 3)[1] is None
 
 
+def test_a_bar_for_captions_that_the_reference_has_is_no_damage():
+    with_bar = [cabinet(sensor=sensor) for sensor in (1, 2)]
+    for image in with_bar:
+        image[-60:] = 128
+    assert judge(GateMemory(), with_bar[0], None, 3)[1] is Reason.FRAME_TORN
+    assert judge(GateMemory(), with_bar[0], look_at(with_bar[1]), 3)[1] is None
+
+
 def test_a_drawn_picture_is_no_damage():
     frame = np.full((480, 640, 3), 90, np.uint8)
     cv2.rectangle(frame, (100, 100), (500, 350), (200, 30, 30), -1)
