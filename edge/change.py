@@ -1,0 +1,176 @@
+"""Which slots look as they did at their last confident reading: those need no other one.
+
+Each slot's pixels are compared with its own picture at that reading, never with the frame
+before, so that what changes slowly adds up until it is seen. What all pixels of a slot have in
+common, a little brighter or of a little more contrast, is light. Whatever is in doubt has
+changed: an unneeded reading costs a millisecond, a missed change is a wrong cabinet. Runs in
+the thread that owns the pipeline; pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.halvings import Halvings
+from edge.types import PolygonPx, Slot
+
+# Even a slot that looks the same is read again after so long: at a frame per second that is
+# less than a hundredth of what reading every slot in every frame would cost.
+LONGEST_AGE_S = 120.0
+
+# Across a slot's shorter side at least so many samples, each the mean of its square: a key or a
+# card fills some of them, and noise averages out.
+_SAMPLES_ACROSS = 12
+_MOST_HALVINGS = 3
+
+# Levels of 0..255.
+CHANGED_LEVELS = 8.0  # of one sample beyond the light, in any colour channel
+# Root mean square over the slot: many samples that changed a little are no noise either.
+CHANGED_RMS_LEVELS = 2.0
+LIGHT_LEVELS = 8.0  # a larger common shift may be a thing that fills the slot
+COLOUR_LEVELS = 3.0  # by which the shifts of the channels may differ: light is nearly white
+LIGHT_GAINS = (0.9, 1.1)  # of the contrast; outside of them something has hidden it
+
+Mask = npt.NDArray[np.bool_]  # (slots,)
+Samples = npt.NDArray[np.float32]  # (3, slots, samples), levels 0..255
+
+
+@dataclass(frozen=True, eq=False)
+class ChangePlan:
+    """Where the slots' samples lie, worked out once per slots and picture size."""
+
+    levels: tuple[int, ...]  # how often the pictures are halved that samples are taken from
+    # (slots, samples): places in those pictures, put one behind the other pixel by pixel. A slot
+    # with fewer samples than the largest repeats its own.
+    places: npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class ChangeMemory:
+    """How each slot looked at its last confident reading."""
+
+    samples: Samples  # less `means`
+    means: npt.NDArray[np.float32]  # (3, slots)
+    read_s: npt.NDArray[np.float64]  # (slots,), monotonic; minus infinity where there is none
+
+
+def plan_changes(slots: Sequence[Slot], frame_wh: tuple[int, int]) -> ChangePlan:
+    """Return where to look, for slots in the pixels of pictures of this size."""
+    wanted = [_halvings_of(slot.polygon_px) for slot in slots]
+    levels = tuple(sorted(set(wanted)))
+    sizes_wh = [_halved_wh(frame_wh, level) for level in levels]
+    starts = np.cumsum([0, *(width_px * height_px for width_px, height_px in sizes_wh)])
+    found = []
+    for slot, level in zip(slots, wanted, strict=True):
+        number = levels.index(level)
+        found.append(_pixels_of(slot.polygon_px / 2**level, sizes_wh[number]) + starts[number])
+    most = max((len(pixels) for pixels in found), default=0)
+    places = np.array([np.resize(pixels, most) for pixels in found], np.intp)
+    return ChangePlan(levels, places.reshape(len(slots), most))
+
+
+def _halvings_of(polygon_px: PolygonPx) -> int:
+    edges_px = np.linalg.norm(np.roll(polygon_px, -1, axis=0) - polygon_px, axis=1)
+    halvings = np.log2(max(float(edges_px.min()), 1.0) / _SAMPLES_ACROSS)
+    return int(np.clip(np.floor(halvings), 0, _MOST_HALVINGS))
+
+
+def _halved_wh(wh: tuple[int, int], times: int) -> tuple[int, int]:
+    return max(1, wh[0] >> times), max(1, wh[1] >> times)
+
+
+def _pixels_of(polygon: PolygonPx, wh: tuple[int, int]) -> npt.NDArray[np.intp]:
+    """Return the numbers of the pixels that a polygon touches, at least one."""
+    # Slots count from the edges of pixels, drawing from their centres.
+    corners = np.round(polygon - 0.5).clip(0, (wh[0] - 1, wh[1] - 1)).astype(np.int32)
+    left, top = corners.min(axis=0)
+    columns, rows = corners.max(axis=0) + 1 - (left, top)
+    mask = np.zeros((rows, columns), np.uint8)
+    cv2.fillPoly(mask, [corners - (left, top)], 1)
+    y, x = np.nonzero(mask)
+    return np.asarray((y + top) * wh[0] + x + left, np.intp)
+
+
+def take_samples(plan: ChangePlan, halvings: Halvings) -> Samples:
+    """Return how the slots look in a picture of the size the plan was made for."""
+    pictures = [halvings.at(level) for level in plan.levels]
+    if not pictures:
+        return np.zeros((3, 0, 0), np.float32)
+    channels = zip(*(cv2.split(picture) for picture in pictures), strict=True)
+    flat = np.stack([np.concatenate([part.ravel() for part in parts]) for parts in channels])
+    return flat.take(plan.places, axis=1).astype(np.float32)
+
+
+def first_memory(plan: ChangePlan) -> ChangeMemory:
+    """Return the memory of slots of which none was read yet: all of them are to be read."""
+    count, most = plan.places.shape
+    return ChangeMemory(
+        np.zeros((3, count, most), np.float32),
+        np.zeros((3, count), np.float32),
+        np.full(count, -np.inf),
+    )
+
+
+def find_due(memory: ChangeMemory, samples: Samples, now_s: float) -> Mask:
+    """Return which slots are to be read: changed, never read with confidence, or too long ago.
+
+    `now_s` is monotonic, in seconds.
+    """
+    return _is_old(memory.read_s, now_s) | _has_changed(memory, samples)
+
+
+def _is_old(read_s: npt.NDArray[np.float64], now_s: float) -> Mask:
+    """Return which slots' turn has come since they were read.
+
+    Each has its own moment in a round of `LONGEST_AGE_S`: slots that were all read in the
+    first frame do not come due in one frame again.
+    """
+    turns = np.arange(len(read_s)) / max(len(read_s), 1)
+    return np.floor(now_s / LONGEST_AGE_S + turns) > np.floor(read_s / LONGEST_AGE_S + turns)
+
+
+def _has_changed(memory: ChangeMemory, samples: Samples) -> Mask:
+    if not samples.size:
+        return np.zeros(samples.shape[1], np.bool_)
+    means = samples.mean(axis=2)
+    centred = samples - means[..., None]
+    shift = means - memory.means
+    # The gain that explains most of the difference (least squares over the three channels); a
+    # plain slot has no contrast to tell it by and is given one level of it.
+    agreement = np.einsum("csp,csp->s", centred, memory.samples)
+    energy = np.einsum("csp,csp->s", memory.samples, memory.samples)
+    least = np.float32(3 * samples.shape[2])
+    gain = ((agreement + least) / (energy + least)).clip(*LIGHT_GAINS)
+    beyond = centred - gain[:, None] * memory.samples
+    largest = np.maximum(beyond.max(axis=2), -beyond.min(axis=2)).max(axis=0)
+    rms = np.sqrt(np.einsum("csp,csp->cs", beyond, beyond).max(axis=0) / samples.shape[2])
+    return np.asarray(
+        (largest > CHANGED_LEVELS)
+        | (rms > CHANGED_RMS_LEVELS)
+        | (np.abs(shift).max(axis=0) > LIGHT_LEVELS)
+        | (np.ptp(shift, axis=0) > COLOUR_LEVELS)
+    )
+
+
+def noted(
+    memory: ChangeMemory, samples: Samples, was_read: Mask, is_sure: Mask, now_s: float
+) -> ChangeMemory:
+    """Return the memory after a frame's readings.
+
+    `was_read` are the slots that were looked at in this frame, also those that were covered or
+    failed; `is_sure` are those whose reading was the confirmed state. The others that were
+    read are forgotten, and so read again in the next frame.
+    """
+    if not was_read.any():
+        return memory
+    kept = was_read & is_sure
+    read_s = np.where(kept, now_s, np.where(was_read, -np.inf, memory.read_s))
+    pictures, means = memory.samples.copy(), memory.means.copy()
+    means[:, kept] = samples[:, kept].mean(axis=2)
+    pictures[:, kept] = samples[:, kept] - means[:, kept, None]
+    return replace(memory, samples=pictures, means=means, read_s=read_s)

@@ -1,0 +1,182 @@
+"""Which slots are read again: all that may have changed, and no more than that."""
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.change import (
+    LONGEST_AGE_S,
+    find_due,
+    first_memory,
+    noted,
+    plan_changes,
+    take_samples,
+)
+from edge.halvings import Halvings
+from edge.preprocess import rectangle_polygon
+from edge.types import Slot
+from tests.racks import HEIGHT_PX, WIDTH_PX, cabinet, slots
+
+WH = (WIDTH_PX, HEIGHT_PX)
+PLAN = plan_changes(slots(), WH)
+COUNT = len(slots())
+ALL = np.ones(COUNT, np.bool_)
+# Of the rack's drawn slots: their pixels are plain shades of 20 to 70, with lines at one corner.
+LEFT_PX, TOP_PX = slots()[8].polygon_px[0].astype(int)
+
+
+def seen(image_rgb, noise_levels=0.0, plan=PLAN, seed=1):
+    noise = np.random.default_rng(seed).normal(0.0, noise_levels or 1e-9, image_rgb.shape)
+    noisy_rgb = (image_rgb + noise).round().clip(0, 255).astype(np.uint8)
+    return take_samples(plan, Halvings(noisy_rgb))
+
+
+def remembered(image_rgb, now_s=0.0, **options):
+    """Return the memory after every slot of a picture was read and sure."""
+    return noted(first_memory(PLAN), seen(image_rgb, **options), ALL, ALL, now_s)
+
+
+def due(memory, image_rgb, now_s=0.0, **options):
+    return set(np.flatnonzero(find_due(memory, seen(image_rgb, **options), now_s)))
+
+
+def test_a_slot_that_was_never_read_is_due():
+    assert due(first_memory(PLAN), cabinet()) == set(range(COUNT))
+
+
+@pytest.mark.parametrize("noise_levels", [0.0, 1.0, 3.0])
+def test_noise_is_no_change(noise_levels):
+    memory = remembered(cabinet(), noise_levels=noise_levels, seed=1)
+    assert due(memory, cabinet(), noise_levels=noise_levels, seed=2) == set()
+
+
+def with_key(image_rgb):
+    cv2.line(image_rgb, (LEFT_PX + 30, TOP_PX + 40), (LEFT_PX + 50, TOP_PX + 52), (130, 120, 60), 3)
+
+
+def with_thing_of_the_same_grey(image_rgb):
+    # Only the lines that it hides tell of it.
+    image_rgb[TOP_PX : TOP_PX + 76, LEFT_PX : LEFT_PX + 76] = image_rgb[TOP_PX + 74, LEFT_PX + 74]
+
+
+def with_thing_that_fills_it(image_rgb):
+    image_rgb[TOP_PX : TOP_PX + 77, LEFT_PX : LEFT_PX + 77] = 90
+
+
+def with_thing_as_bright_as_the_slot(image_rgb):
+    # Red for green: a grey picture would hardly show it.
+    inside = image_rgb[TOP_PX + 20 : TOP_PX + 56, LEFT_PX + 20 : LEFT_PX + 56]
+    inside[...] = (inside + np.array([16, -8, 0])).clip(0, 255)
+
+
+def with_glass_over_it(image_rgb):
+    inside = image_rgb[TOP_PX : TOP_PX + 77, LEFT_PX : LEFT_PX + 77]
+    inside[...] = inside * 0.7 + 12
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        with_key,
+        with_thing_of_the_same_grey,
+        with_thing_that_fills_it,
+        with_thing_as_bright_as_the_slot,
+        with_glass_over_it,
+    ],
+)
+def test_a_thing_makes_its_slot_due_and_no_other(change):
+    changed_rgb = cabinet()
+    change(changed_rgb)
+    memory = remembered(cabinet(), noise_levels=1.0)
+    assert due(memory, changed_rgb, noise_levels=1.0, seed=2) == {8}
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1.0, 5), (1.0, -5), (1.03, 0), (0.97, 0)])
+def test_a_little_more_or_less_light_is_no_change(gain, offset):
+    other_rgb = (cabinet() * gain + offset).clip(0, 255)
+    assert due(remembered(cabinet()), other_rgb) == set()
+
+
+def test_a_step_of_the_light_counts_as_change():
+    assert due(remembered(cabinet()), cabinet() * 0.6 + 70) == set(range(COUNT))
+
+
+def test_a_thing_that_fades_in_is_seen_before_it_is_there():
+    with_thing = cabinet()
+    with_key(with_thing)
+    memory, seen_at = remembered(cabinet()), None
+    for percent in range(0, 101, 2):
+        image_rgb = cabinet() * (1 - percent / 100) + with_thing * (percent / 100)
+        found = find_due(memory, seen(image_rgb), 0.0)
+        assert found.sum() <= 1
+        if found[8]:
+            seen_at = percent
+            break
+    assert seen_at is not None
+    assert seen_at < 60
+
+
+def test_a_reading_that_was_not_sure_is_repeated():
+    samples = seen(cabinet())
+    is_sure = ALL.copy()
+    is_sure[[3, 5]] = False
+    memory = noted(first_memory(PLAN), samples, ALL, is_sure, 0.0)
+    assert set(np.flatnonzero(find_due(memory, samples, 0.0))) == {3, 5}
+    # A slot that was sure before is forgotten as well.
+    memory = noted(memory, samples, ALL, is_sure[::-1], 0.0)
+    assert set(np.flatnonzero(find_due(memory, samples, 0.0))) == {COUNT - 4, COUNT - 6}
+
+
+def test_a_slot_is_compared_with_its_own_last_reading():
+    changed_rgb = cabinet()
+    with_key(changed_rgb)
+    memory = remembered(cabinet())
+    samples = seen(changed_rgb)
+    only = np.arange(COUNT) == 2
+    assert set(np.flatnonzero(find_due(noted(memory, samples, only, only, 0.0), samples, 0.0))) == {
+        8
+    }
+    only = np.arange(COUNT) == 8
+    memory = noted(memory, samples, only, only, 0.0)
+    assert not find_due(memory, samples, 0.0).any()
+    assert due(memory, cabinet()) == {8}
+
+
+def test_every_slot_is_read_again_in_time_and_never_many_at_once():
+    samples = seen(cabinet())
+    memory = noted(first_memory(PLAN), samples, ALL, ALL, 1000.0)
+    read_s = np.full(COUNT, 1000.0)
+    for now_s in np.arange(1001.0, 1001.0 + 3 * LONGEST_AGE_S):
+        found = find_due(memory, samples, now_s)
+        assert found.sum() <= 1
+        memory = noted(memory, samples, found, ALL, now_s)
+        read_s[found] = now_s
+        assert (now_s - read_s <= LONGEST_AGE_S + 1.0).all()
+
+
+def test_slots_of_any_size_and_place_are_watched():
+    mixed = (
+        Slot("tiny", rectangle_polygon(3, 3, 2, 2)),
+        Slot("small", rectangle_polygon(20, 20, 14, 9)),
+        Slot("large", rectangle_polygon(60, 60, 500, 400)),
+        Slot("rim", np.array([[630, 0], [640, 0], [640, 480], [630, 480]], np.float32)),
+        Slot("turned", np.array([[20, 200], [50, 230], [30, 250], [0, 220]], np.float32)),
+    )
+    plan = plan_changes(mixed, WH)
+    plain_rgb = np.full((HEIGHT_PX, WIDTH_PX, 3), 100, np.uint8)
+    every = np.ones(len(mixed), np.bool_)
+    memory = noted(first_memory(plan), seen(plain_rgb, plan=plan), every, every, 0.0)
+    places = [(4, 4), (26, 25), (300, 250), (638, 470), (28, 225)]
+    for number, (x, y) in enumerate(places):
+        changed_rgb = plain_rgb.copy()
+        # A thing of a third of the slot's side, for the large one of a hundredth of its area.
+        cv2.circle(changed_rgb, (x, y), 20 if number == 2 else 2, (140, 140, 140), -1)
+        found = find_due(memory, seen(changed_rgb, plan=plan), 0.0)
+        assert list(np.flatnonzero(found)) == [number]
+
+
+def test_no_slots_are_no_trouble():
+    plan = plan_changes((), WH)
+    memory, samples = first_memory(plan), seen(cabinet(), plan=plan)
+    assert find_due(memory, samples, 0.0).shape == (0,)
+    assert noted(memory, samples, ALL[:0], ALL[:0], 0.0) is memory
