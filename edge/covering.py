@@ -15,7 +15,7 @@ several equal readings has to catch what is left.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import cv2
@@ -87,7 +87,8 @@ def find_covered(
     smallest_area = COVERING_SLOTS * float(np.median(slot_map.areas))
     pieces = _large_pieces(_changed(small, memory.rested), smallest_area)
     covering = pieces & (still_frames < RESTED_FRAMES)
-    rested = np.where(covering[..., None], memory.rested, small)
+    # The very same picture where nothing covers: see `is_at_rest`.
+    rested = np.where(covering[..., None], memory.rested, small) if covering.any() else small
     counted = np.bincount(slot_map.numbers[covering], minlength=len(slot_map.slot_ids) + 1)[1:]
     covered = np.flatnonzero(counted >= COVERED_SHARE * slot_map.areas)
     covered = covered[counted[covered] > 0]
@@ -95,6 +96,16 @@ def find_covered(
         CoverMemory(rested, small, still_frames, at),
         frozenset(slot_map.slot_ids[number] for number in covered),
     )
+
+
+def stayed_still(memory: CoverMemory, at: datetime) -> CoverMemory:
+    """Return the memory after a picture that looks just like the newest."""
+    return replace(memory, still_frames=memory.still_frames + 1, at=at)
+
+
+def is_at_rest(memory: CoverMemory) -> bool:
+    """Return whether nothing in the newest picture may be in front of slots."""
+    return memory.newest is memory.rested
 
 
 def _small_height_px(frame_wh: tuple[int, int]) -> int:

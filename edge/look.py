@@ -56,22 +56,26 @@ def is_large_enough(image_rgb: ImageRGB) -> bool:
 
 def look_at(image_rgb: ImageRGB) -> Look:
     """Return the figures of a picture, uint8 (height, width, 3), that is large enough."""
-    height_px, width_px = image_rgb.shape[:2]
-    rows = _spread(LINES, height_px)
-    lines_rgb = image_rgb[rows]
+    width_px = image_rgb.shape[1]
+    lines_rgb = _lines_of(image_rgb)
     lines = cv2.cvtColor(lines_rgb, cv2.COLOR_RGB2GRAY)
     # The green channel is most of what the eye calls brightness, and costs no conversion.
     columns = image_rgb[:, _spread(COLUMNS, width_px), 1]
     fine_px = max(1, round(width_px * _FINE_SHARE))
     small_rgb = cv2.resize(lines_rgb, _SMALL_WH, interpolation=cv2.INTER_AREA)
     return Look(
-        fingerprint=zlib.crc32(lines_rgb.data),
+        fingerprint=_fingerprint(lines_rgb),
         sharpness=np.array((_sharpness(lines, fine_px), _sharpness(columns.T, fine_px))),
         repeats=_repeats(lines),
         lost_colour=_lost_colour(lines_rgb[1::2]),
         chroma=_chroma(small_rgb),
         gradients=_gradients(small_rgb),
     )
+
+
+def fingerprint_of(image_rgb: ImageRGB) -> int:
+    """Return `Look.fingerprint` alone, in a tenth of the time."""
+    return _fingerprint(_lines_of(image_rgb))
 
 
 def likeness(look: Look, reference: Look) -> tuple[float, npt.NDArray[np.float64]]:
@@ -86,6 +90,14 @@ def likeness(look: Look, reference: Look) -> tuple[float, npt.NDArray[np.float64
     )
     whole = products.sum() / np.sqrt(energy.sum() * reference_energy.sum() + 1e-9)
     return float(whole), products / np.sqrt(energy * reference_energy + 1e-9)
+
+
+def _lines_of(image_rgb: ImageRGB) -> ImageRGB:
+    return image_rgb[_spread(LINES, image_rgb.shape[0])]
+
+
+def _fingerprint(lines_rgb: ImageRGB) -> int:
+    return zlib.crc32(lines_rgb.data)
 
 
 def _spread(count: int, length_px: int) -> npt.NDArray[np.intp]:

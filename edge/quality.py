@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from edge.look import Look, is_large_enough, likeness, look_at
+from edge.look import Look, fingerprint_of, is_large_enough, likeness, look_at
 from edge.types import ImageRGB, Reason
 
 # The limits are far outside what a working camera gives, night pictures included: this gate
@@ -26,9 +26,8 @@ FLAT_SPREAD = 6.0  # p99 - p1: a covered lens, a dead sensor, one colour all ove
 # Named instead of FRAME_UNLIKE where most of the picture is clipped: that is why.
 CLIPPED_SHARE = 0.4
 
-# A sensor's noise never comes twice; a stuck driver may go round its buffers (4 in V4L2).
+# A stuck driver may go round its buffers (4 in V4L2).
 FROZEN_AMONG = 4
-FROZEN_REPEATS = 2  # so the third equal picture in a row is named
 
 # Sharpness (`edge.look.Look`): real frames had 0.067 to 0.36, at least 0.61 of their
 # reference's; a Gaussian blur of 0.5 % of the width leaves at most 0.17 of it, one of 1 %
@@ -77,14 +76,14 @@ class _Brightness:
 
 
 def judge(
-    memory: GateMemory, image_rgb: ImageRGB, reference: Look | None, can_freeze: bool
+    memory: GateMemory, image_rgb: ImageRGB, reference: Look | None, frozen_after: int | None
 ) -> tuple[GateMemory, Reason | None]:
     """Return the new memory, and why the picture shows nothing to classify, None when it does.
 
     The picture is RGB uint8 (height, width, 3). `reference` is `look_at` the picture of the
     cabinet as it should be seen; without one only what is beyond doubt is refused. With
     another reference begin with a new memory.
-    `can_freeze`: the source is a live sensor; folders and drawn pictures may repeat.
+    `frozen_after`: so many equal pictures in a row are a frozen camera; None: they never are.
 
     FRAME_UNLIKE and, against a reference, FRAME_TORN are also what a bumped camera gives:
     ask `edge.align` before believing them.
@@ -97,14 +96,26 @@ def judge(
     memory = _remember(memory, look.fingerprint)
     if reason is not None:
         return memory, reason
-    if can_freeze and memory.repeats >= FROZEN_REPEATS:
+    if _is_frozen(memory, frozen_after):
         return memory, Reason.FRAME_FROZEN
-    reason = _judge_alone(look)
+    reason = _judge_alone(look, reference)
     if reason is None and reference is not None:
         reason = _judge_beside(look, reference, memory.accepted, brightness)
         if reason is None:
             memory = replace(memory, accepted=look)
     return memory, reason
+
+
+def judge_still(
+    memory: GateMemory, image_rgb: ImageRGB, frozen_after: int | None
+) -> tuple[GateMemory, Reason | None]:
+    """Return what `judge` does, for a picture that looks like one it found nothing wrong with.
+
+    All that can be wrong with it is that it is that very picture.
+    """
+    if is_large_enough(image_rgb):
+        memory = _remember(memory, fingerprint_of(image_rgb))
+    return memory, Reason.FRAME_FROZEN if _is_frozen(memory, frozen_after) else None
 
 
 def judge_frame(image_rgb: ImageRGB) -> Reason | None:
@@ -154,9 +165,15 @@ def _remember(memory: GateMemory, fingerprint: int) -> GateMemory:
     )
 
 
-def _judge_alone(look: Look) -> Reason | None:
+def _is_frozen(memory: GateMemory, frozen_after: int | None) -> bool:
+    return frozen_after is not None and memory.repeats + 1 >= frozen_after
+
+
+def _judge_alone(look: Look, reference: Look | None) -> Reason | None:
     """Return what is wrong with a picture beyond doubt, whatever it should show."""
-    if look.lost_colour >= TORN_LOST_COLOUR or _is_filled(look.repeats):
+    # A bar that a recorder draws for its captions is in the reference as well.
+    repeats = look.repeats if reference is None else look.repeats & ~reference.repeats
+    if look.lost_colour >= TORN_LOST_COLOUR or _is_filled(repeats):
         return Reason.FRAME_TORN
     if look.sharpness.min() >= NOISE_SHARPNESS:
         return Reason.FRAME_TORN

@@ -21,10 +21,19 @@ from edge.align import (
     move_slots,
     prepare_anchor,
 )
-from edge.covering import CoverMemory, SlotMap, find_covered, map_slots
+from edge.covering import (
+    CoverMemory,
+    SlotMap,
+    find_covered,
+    is_at_rest,
+    map_slots,
+    stayed_still,
+)
+from edge.halvings import Halvings
 from edge.look import Look, is_large_enough, look_at
 from edge.preprocess import scale_slots
-from edge.quality import GateMemory, fits_slots, judge
+from edge.quality import GateMemory, fits_slots, judge, judge_still
+from edge.still import StillMemory, shrink_for_stillness, watch_still
 from edge.types import Frame, ImageRGB, Reason, Slot
 
 log = logging.getLogger(__name__)
@@ -41,6 +50,7 @@ class Sight:
     # In the frame's pixels, in the order of the scene's slots; None has left the picture. The
     # same object as before as long as nothing moved.
     slots: tuple[Slot | None, ...]
+    halvings: Halvings  # the frame, also in small
     covered: frozenset[str] = frozenset()  # ids of slots that something is in front of
 
 
@@ -72,12 +82,15 @@ class Scene:
         slots: Sequence[Slot],
         frame_wh: tuple[int, int],
         reference_rgb: ImageRGB | None = None,
-        can_freeze: bool = False,
+        frozen_after: int | None = None,
     ) -> None:
-        """Watch slots in pixels of `frame_wh`; `reference_rgb` has the same shape, any size."""
+        """Watch slots in pixels of `frame_wh`; `reference_rgb` has the same shape, any size.
+
+        `frozen_after`: so many equal pictures in a row are a frozen camera.
+        """
         self._slots = tuple(slots)
         self._frame_wh = frame_wh
-        self._can_freeze = can_freeze
+        self._frozen_after = frozen_after
         self._look: Look | None = None  # what the gate compares with
         self._reference: _Reference | None = None
         if reference_rgb is not None:
@@ -89,19 +102,43 @@ class Scene:
         self._placed_for: tuple[tuple[int, int], Alignment] | None = None
         self._cover_map: SlotMap | None = None
         self._cover: CoverMemory | None = None
+        self._still: StillMemory | None = None  # None: the next frame is looked at closely
 
     def see(self, frame: Frame) -> Sight:
         """Return what can be seen in a frame; frames are given in the order they were taken."""
+        halvings = Halvings(frame.image_rgb)
+        if self._still is not None:
+            self._still = watch_still(self._still, halvings)
+        if self._still is not None:
+            return self._see_again(frame, halvings)
+        sight = self._look_closely(frame, halvings)
+        if sight.reason is None and self._is_settled():
+            self._still = StillMemory(shrink_for_stillness(halvings))
+        return sight
+
+    def _is_settled(self) -> bool:
+        """Return whether nothing is under way that the next frame has to decide."""
+        is_placed = self._reference is None or self._alignment.state is AlignmentState.ALIGNED
+        return is_placed and (self._cover is None or is_at_rest(self._cover))
+
+    def _see_again(self, frame: Frame, halvings: Halvings) -> Sight:
+        """Return what can be seen in a frame that shows what the one before it did."""
+        self._gate, reason = judge_still(self._gate, frame.image_rgb, self._frozen_after)
+        if self._cover is not None:
+            self._cover = stayed_still(self._cover, frame.captured_at)
+        return Sight(reason, self._placed, halvings)
+
+    def _look_closely(self, frame: Frame, halvings: Halvings) -> Sight:
         image_rgb = frame.image_rgb
         reason = None if fits_slots(image_rgb, self._frame_wh) else Reason.FRAME_SIZE
         if reason is None:
-            self._gate, reason = judge(self._gate, image_rgb, self._look, self._can_freeze)
+            self._gate, reason = judge(self._gate, image_rgb, self._look, self._frozen_after)
         if self._reference is not None and (reason is None or reason in _ALSO_OF_A_BUMP):
             reason = self._align(self._reference, image_rgb, reason)
         if reason is not None:
-            return Sight(reason, self._placed)
+            return Sight(reason, self._placed, halvings)
         self._place((image_rgb.shape[1], image_rgb.shape[0]))
-        return Sight(None, self._placed, self._covered(frame))
+        return Sight(None, self._placed, halvings, self._covered(frame))
 
     def _align(
         self, reference: _Reference, image_rgb: ImageRGB, reason: Reason | None
@@ -113,7 +150,7 @@ class Scene:
         if self._alignment.matrix is not before.matrix and self._look is not None:
             # The gate compares with the cabinet as the camera sees it now.
             self._look = look_at(reference.as_seen(self._alignment))
-            self._gate, reason = judge(GateMemory(), image_rgb, self._look, can_freeze=False)
+            self._gate, reason = judge(GateMemory(), image_rgb, self._look, frozen_after=None)
         if reason is None and self._alignment.unlike_looks:
             # Perhaps the first frames of a camera that turns away: they say nothing.
             return Reason.FRAME_UNLIKE
