@@ -222,7 +222,7 @@ def _write(folder: Path, references: References, is_asked: bool) -> None:
         ]
         for slot_id, empties in references.empties.items()
     }
-    _write_durably(folder / INDEX_FILE, json.dumps(index, indent=1).encode())
+    write_durably(folder / INDEX_FILE, json.dumps(index, indent=1).encode())
     named = {entry["file"] for entries in index["empty"].values() for entry in entries}
     named |= {index["cabinet"]["file"]} if "cabinet" in index else set()
     for path in folder.glob("*.png"):
@@ -234,7 +234,7 @@ def _write_picture(folder: Path, image_rgb: ImageRGB) -> str:
     data = cv2.imencode(".png", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
     name = f"{_digest(data)}.png"
     if not (folder / name).is_file():
-        _write_durably(folder / name, data)
+        write_durably(folder / name, data)
     return name
 
 
@@ -242,7 +242,7 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def _write_durably(path: Path, data: bytes) -> None:
+def write_durably(path: Path, data: bytes) -> None:
     """Write a file so that a half-written one never has its name, also after a power cut."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
