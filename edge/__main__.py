@@ -25,6 +25,7 @@ COMMANDS = {
     "replay": "run the whole pipeline over recorded pictures or a video, as fast as it goes",
     "snapshot": "one annotated picture: regions, states, probabilities",
     "reference": "remember how this cabinet looks, and its slots when empty",
+    "learn": "let a few labelled crops of this cabinet correct the model, or undo that",
     "bench": "what a slot, a frame and a start cost on this device",
     "model": "verify, install or roll back a model bundle",
 }

@@ -1,4 +1,4 @@
-"""`slotwatch snapshot`: one annotated frame, to see whether the regions sit right."""
+"""`slotwatch snapshot`: one annotated frame, to see whether the regions sit right, or its crops."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from edge.cameras.process import CameraProcess
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
 from edge.inference import build_pipeline
+from edge.pipeline import Pipeline
 from edge.preprocess import scale_slots
 from edge.settings import read_settings
-from edge.types import ConfigurationError, State
+from edge.types import ConfigurationError, Frame, State
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -31,15 +32,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        required=True,
         metavar="FILE",
         help="PNG or JPEG to write: orange OCCUPIED, blue EMPTY, white UNKNOWN, grey not watched",
+    )
+    parser.add_argument(
+        "--crops",
+        type=Path,
+        metavar="FOLDER",
+        help="save each slot's crop there as the model takes it, named SLOT_TIME.png: sorted by "
+        "hand into EMPTY and OCCUPIED, they are what `slotwatch learn` takes",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the picture and print what it shows."""
-    if arguments.out.suffix.lower() not in PICTURE_SUFFIXES:
+    if arguments.out is None and arguments.crops is None:
+        raise ConfigurationError("say what to write: --out FILE, --crops FOLDER, or both")
+    if arguments.out is not None and arguments.out.suffix.lower() not in PICTURE_SUFFIXES:
         raise ConfigurationError(f"{arguments.out}: give --out a name that ends in .png or .jpg")
     settings = read_settings(arguments.config)
     source = arguments.source or settings.camera.source
@@ -54,16 +63,36 @@ def run(arguments: argparse.Namespace) -> int:
         raise CameraError(f"{source}: no picture in it")
     pipeline = build_pipeline(settings, classifier)
     result = pipeline.process(frame)
-    height_px, width_px = frame.image_rgb.shape[:2]
-    slots = scale_slots(settings.slots, settings.frame_wh, (width_px, height_px))
-    picture = annotate(frame.image_rgb, slots, {r.slot_id: r for r in result.readings})
-    _write_picture(arguments.out, picture)
-    states = [reading.state for reading in result.readings]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in State)
-    print(f"{arguments.out}: {width_px}x{height_px}, {counts}")
+    if arguments.out is not None:
+        height_px, width_px = frame.image_rgb.shape[:2]
+        slots = scale_slots(settings.slots, settings.frame_wh, (width_px, height_px))
+        picture = annotate(frame.image_rgb, slots, {r.slot_id: r for r in result.readings})
+        _write_picture(arguments.out, picture)
+        states = [reading.state for reading in result.readings]
+        counts = ", ".join(f"{states.count(state)} {state}" for state in State)
+        print(f"{arguments.out}: {width_px}x{height_px}, {counts}")
     if result.unusable is not None:
         print(f"the picture cannot be used: {result.unusable}")
+    elif arguments.crops is not None:
+        _write_crops(arguments.crops, pipeline, frame)
     return 0
+
+
+def _write_crops(folder: Path, pipeline: Pipeline, frame: Frame) -> None:
+    """Write the crops that the pipeline took of a frame; none of a slot that is out of sight."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{folder}: cannot be made ({error.strerror})") from error
+    # Without colons, which some file systems refuse; with fractions, so that a video's differ.
+    time = frame.captured_at.strftime("%Y%m%dT%H%M%S.%f")[:-3]
+    count = 0
+    for slot in pipeline.slots:
+        crop_rgb = pipeline.crop(slot.id, frame)
+        if crop_rgb is not None:
+            _write_picture(folder / f"{slot.id}_{time}.png", crop_rgb)
+            count += 1
+    print(f"{folder}: {count} crops; sort them into EMPTY and OCCUPIED for `slotwatch learn`")
 
 
 def _write_picture(path: Path, picture_rgb: cv2.typing.MatLike) -> None:

@@ -1,0 +1,221 @@
+"""`slotwatch learn`: let a few labelled crops of this cabinet correct the model."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.bundle import read_bundle
+from edge.cameras import IMAGE_SUFFIXES
+from edge.cameras.folder import PictureUnreadable, read_picture
+from edge.classifier import Classifier, open_classifier
+from edge.commands import Progress, add_config_argument
+from edge.empties import beside_empties, rule_of
+from edge.garbage import GARBAGE
+from edge.learned_head import HEAD_FILE, read_head, undo_head, write_head
+from edge.preprocess import crop_whole
+from edge.references import read_references
+from edge.settings import read_settings
+from edge.site import Site
+from edge.site_head import LEAST_OF_A_LABEL, LabelledCrops, Trial, fit_head, try_head
+from edge.types import ConfigurationError, ImageRGB, Settings, State
+
+LABELS = (State.EMPTY, State.OCCUPIED)
+MOST_CROPS = 400  # all kept in memory; a site needs tens
+_SMALLEST_PX = 8  # as for regions: less than this shows nothing
+_GARBAGE_OF_A_KIND = 18  # fewer let hands and torn pictures through (docs/decisions/0011)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """One crop that a person has sorted."""
+
+    path: Path
+    slot_id: str | None  # of its name; None where that names no slot
+    is_occupied: bool
+    crop_rgb: ImageRGB
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add_config_argument(parser)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FOLDER",
+        help="holds EMPTY/ and OCCUPIED/ with crops of this cabinet, as `slotwatch snapshot "
+        "--crops` saves them; a name that begins with a slot's id and _ uses what is remembered "
+        "of that slot",
+    )
+    what.add_argument("--undo", action="store_true", help="forget what was learnt last")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Learn or forget, and say what came of it."""
+    settings = read_settings(arguments.config)
+    try:
+        return _undo(settings) if arguments.undo else _learn(settings, arguments.labels)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{settings.storage / HEAD_FILE}: cannot be written ({error.strerror})"
+        ) from error
+
+
+def _undo(settings: Settings) -> int:
+    outcome = undo_head(settings.storage)
+    if outcome is None:
+        raise ConfigurationError(f"{settings.storage}: nothing was learnt here, nothing to undo")
+    if outcome:
+        print("forgotten; what was learnt before it is used again")
+    else:
+        print("forgotten; the cabinet is read by the model and its references alone")
+    return 0
+
+
+def _learn(settings: Settings, folder: Path) -> int:
+    classifier = open_classifier(read_bundle(settings.model))
+    if "embedding" not in classifier.bundle.output_names:
+        raise ConfigurationError(
+            f"{settings.model}: this model puts out no embedding, which learning needs; install "
+            "a bundle of the present trainer"
+        )
+    labelled = read_labelled(folder, settings, classifier.bundle.input_size_px)
+    crops = _seen(labelled, settings, classifier)
+    garbage = _garbage([one.crop_rgb for one in labelled], classifier)
+    trial = try_head(crops, garbage)
+    print("\n".join(_words(trial, crops, settings)))
+    if not trial.is_better:
+        is_known = read_head(settings.storage, classifier.bundle.model_sha256) is not None
+        stays = "what was learnt before stays in use" if is_known else "the model stays as it is"
+        print(f"not kept: these labels make it no better; {stays}")
+        return 0
+    write_head(settings.storage, fit_head(crops, garbage), classifier.bundle.model_sha256)
+    print(
+        f"kept in {settings.storage / HEAD_FILE}; a running daemon uses it from its next start.\n"
+        "To go back: slotwatch learn --undo"
+    )
+    return 0
+
+
+def read_labelled(folder: Path, settings: Settings, size_px: int) -> list[Labelled]:
+    """Return the crops of a folder of labels, sorted by name.
+
+    Raises:
+        ConfigurationError: with everything that is wrong with the folder and its pictures.
+    """
+    slot_ids = sorted((slot.id for slot in settings.slots), key=len, reverse=True)
+    labelled: list[Labelled] = []
+    problems: list[str] = []
+    for label in LABELS:
+        paths = _pictures(folder / label)
+        if len(paths) < LEAST_OF_A_LABEL:
+            problems.append(
+                f"{folder / label}: {len(paths)} pictures; put at least {LEAST_OF_A_LABEL} crops "
+                f"of {label} slots there"
+            )
+        if len(paths) > MOST_CROPS // 2:
+            problems.append(
+                f"{folder / label}: {len(paths)} pictures; leave the {MOST_CROPS // 2} that "
+                "differ most"
+            )
+            continue
+        for path in paths:
+            crop_rgb = _crop(path, size_px)
+            if isinstance(crop_rgb, str):
+                problems.append(f"{path}: {crop_rgb}; take it out of the folder")
+                continue
+            slot_id = next((name for name in slot_ids if path.name.startswith(f"{name}_")), None)
+            labelled.append(Labelled(path, slot_id, label is State.OCCUPIED, crop_rgb))
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return labelled
+
+
+def _pictures(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    # Hidden ones are what file managers leave behind.
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def _crop(path: Path, size_px: int) -> ImageRGB | str:
+    """Return a picture as the model takes it, or why it cannot be used."""
+    try:
+        image_rgb = read_picture(path)
+    except PictureUnreadable as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if min(image_rgb.shape[:2]) < _SMALLEST_PX:
+        return f"smaller than {_SMALLEST_PX} pixels"
+    return crop_whole(image_rgb, size_px)
+
+
+def _seen(
+    labelled: Sequence[Labelled], settings: Settings, classifier: Classifier
+) -> LabelledCrops:
+    """Return what the model, and the pictures of empty slots, say of each crop."""
+    rule = rule_of(classifier.bundle.manifest)
+    site = Site(classifier, settings.slots, read_references(settings.storage))
+    embeddings, of_model, known = [], [], []
+    for one in labelled:
+        distance = None if one.slot_id is None else site.distance(one.slot_id, one.crop_rgb)
+        prediction = classifier.predict(one.crop_rgb)
+        embeddings.append(prediction.embedding)
+        of_model.append(prediction.probability)
+        known.append(
+            prediction.probability
+            if distance is None or rule is None
+            else beside_empties(prediction.probability, distance, rule)
+        )
+    return LabelledCrops(
+        np.stack(embeddings),
+        np.array(of_model),
+        np.array(known),
+        np.array([one.is_occupied for one in labelled]),
+        tuple(one.slot_id or str(one.path) for one in labelled),
+    )
+
+
+def _garbage(crops_rgb: Sequence[ImageRGB], classifier: Classifier) -> npt.NDArray[np.float32]:
+    """Return the embeddings, (count, features), of pictures of no slot, some made of these."""
+    progress = Progress("looking at pictures of no slot", len(GARBAGE) * _GARBAGE_OF_A_KIND)
+    embeddings = []
+    for number, draw in enumerate(GARBAGE.values()):
+        for index in range(_GARBAGE_OF_A_KIND):
+            random = np.random.default_rng([number, index])
+            crop_rgb = crops_rgb[int(random.integers(len(crops_rgb)))]
+            picture_rgb = draw(classifier.bundle.input_size_px, random, crop_rgb)
+            embeddings.append(classifier.predict(picture_rgb).embedding)
+            progress.advance()
+    progress.close()
+    return np.stack(embeddings)
+
+
+def _words(trial: Trial, crops: LabelledCrops, settings: Settings) -> list[str]:
+    count, occupied_count = len(crops.is_occupied), int(crops.is_occupied.sum())
+    one = "slot" if trial.is_by_slot else "crop"
+    empty_at, occupied_at = settings.decision.empty_at, settings.decision.occupied_at
+
+    def line(name: str, probability: npt.NDArray[np.float64], loss: float) -> str:
+        reads_occupied, reads_empty = probability >= occupied_at, probability <= empty_at
+        right = np.where(crops.is_occupied, reads_occupied, reads_empty).sum()
+        wrong = np.where(crops.is_occupied, reads_empty, reads_occupied).sum()
+        unknown = count - right - wrong
+        return f"{name}: {right} right, {wrong} wrong, {unknown} UNKNOWN (loss {loss:.3f})"
+
+    return [
+        f"{count - occupied_count} crops EMPTY, {occupied_count} OCCUPIED",
+        line("before", trial.before, trial.loss_before),
+        line(f"learnt, each {one} judged without its own labels", trial.after, trial.loss_after),
+    ]
