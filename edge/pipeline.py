@@ -1,5 +1,7 @@
 """The way of a frame: see -> crop -> classify -> decide, for every slot of one camera.
 
+A slot that looks as it did when its state was last read is not classified again.
+
 The inference thread (or `slotwatch replay`) owns the pipeline; nothing here does I/O. A
 change of state is only proposed: it takes effect when `commit` is called, after the
 journal made it durable. A change that could not be recorded is proposed again by the
@@ -13,6 +15,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import numpy as np
+
+from edge.change import (
+    Mask,
+    find_due,
+    first_memory,
+    noted,
+    plan_changes,
+    take_samples,
+)
 from edge.decide import decide, lose_sight, read_probability, unusable
 from edge.preprocess import CropPlan, apply_plan, plan_crop
 from edge.scene import Scene, Sight
@@ -55,11 +67,13 @@ class Pipeline:
         input_size_px: int,
         reference_rgb: ImageRGB | None = None,
         frozen_after: int | None = None,
+        skips_unchanged: bool = True,
     ) -> None:
         """Watch slots.
 
         `classify` takes a slot's id and its crop, uint8 (size, size, 3) of `input_size_px`, and
         returns the probability of OCCUPIED. For `reference_rgb` and `frozen_after` see `Scene`.
+        `skips_unchanged=False` classifies every slot of every frame, for measurements.
         """
         self.slots = tuple(slots)
         self.memories: dict[str, SlotMemory] = {
@@ -73,6 +87,10 @@ class Pipeline:
         self._scene = Scene(self._enabled, frame_wh, reference_rgb, frozen_after)
         self._plans: tuple[CropPlan | None, ...] = ()
         self._planned_for: tuple[Slot | None, ...] | None = None
+        self._skips_unchanged = skips_unchanged
+        self._change_plan = plan_changes((), frame_wh)
+        self._read_as = first_memory(self._change_plan)  # how the slots looked when they were read
+        self._newest: tuple[Reading, ...] = ()
         self._failing: set[str] = set()
 
     def remember(self, memories: Mapping[str, SlotMemory]) -> None:
@@ -94,23 +112,44 @@ class Pipeline:
         """Return the readings of a frame and the changes of state they lead to."""
         sight = self._scene.see(frame)
         if sight.reason is not None:
+            self._read_as = first_memory(self._change_plan)
             readings = tuple(unusable(slot, sight.reason, frame.sequence) for slot in self._enabled)
-        else:
-            self._plan(sight, frame)
-            readings = tuple(
-                self._read(slot, plan, frame, sight)
-                for slot, plan in zip(self._enabled, self._plans, strict=True)
+            return self._decide(readings, frame, sight.reason)
+        self._plan(sight, frame)
+        samples = take_samples(self._change_plan, sight.halvings)
+        is_due = find_due(self._read_as, samples, frame.monotonic_s)
+        is_due |= [not self._skips_unchanged or slot.id in sight.covered for slot in self._enabled]
+        self._newest = self._read_due(frame, sight, is_due)
+        result = self._decide(self._newest, frame, None)
+        is_sure = np.array([self._is_confirmed(reading) for reading in self._newest], np.bool_)
+        self._read_as = noted(self._read_as, samples, is_due, is_sure, frame.monotonic_s)
+        return result
+
+    def _read_due(self, frame: Frame, sight: Sight, is_due: Mask) -> tuple[Reading, ...]:
+        """Return every slot's reading; of a slot that is not due the one before."""
+        return tuple(
+            self._read(slot, plan, frame, sight)
+            if due
+            else replace(self._newest[number], sequence=frame.sequence)
+            for number, (slot, plan, due) in enumerate(
+                zip(self._enabled, self._plans, is_due, strict=True)
             )
-        return self._decide(readings, frame.monotonic_s, frame.captured_at, sight.reason)
+        )
+
+    def _is_confirmed(self, reading: Reading) -> bool:
+        state = self.memories[reading.slot_id].state
+        return state is not State.UNKNOWN and reading.state is state
 
     def _decide(
-        self, readings: tuple[Reading, ...], now_s: float, at: datetime, reason: Reason | None
+        self, readings: tuple[Reading, ...], frame: Frame, reason: Reason | None
     ) -> FrameResult:
         changes: list[Change] = []
         renewed: list[str] = []
         for reading in readings:
             before = self.memories[reading.slot_id]
-            after, transition = decide(before, reading, now_s, at, self._decision)
+            after, transition = decide(
+                before, reading, frame.monotonic_s, frame.captured_at, self._decision
+            )
             if transition is not None:
                 changes.append((transition, after))
                 continue
@@ -155,6 +194,13 @@ class Pipeline:
             for slot in sight.slots
         )
         self._planned_for = sight.slots
+        # A slot that has left the picture is compared where it was: it reads UNKNOWN either way.
+        placed = [
+            before if slot is None else slot
+            for before, slot in zip(self._enabled, sight.slots, strict=True)
+        ]
+        self._change_plan = plan_changes(placed, (width_px, height_px))
+        self._read_as = first_memory(self._change_plan)
 
     def _read(self, slot: Slot, plan: CropPlan | None, frame: Frame, sight: Sight) -> Reading:
         if plan is None:

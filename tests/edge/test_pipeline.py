@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from edge.change import LONGEST_AGE_S
 from edge.pipeline import Pipeline, carry_over, region_key
 from edge.preprocess import rectangle_polygon
 from edge.types import DecisionSettings, Frame, Reason, Slot, SlotMemory, State
@@ -113,6 +114,64 @@ def test_a_lost_camera_makes_every_known_slot_unknown_once():
     subject.commit(lost.changes)
     assert {t.reason for t, _ in lost.changes} == {Reason.CAMERA_LOST}
     assert subject.lose_camera(START).changes == ()
+
+
+class CountingModel:
+    """Brightness is the probability, and every look is counted."""
+
+    def __init__(self):
+        self.looks = 0
+
+    def __call__(self, slot_id, crop):
+        self.looks += 1
+        return brightness(slot_id, crop)
+
+
+def test_what_did_not_change_is_not_classified_again():
+    model = CountingModel()
+    subject = pipeline(classify=model)
+    play(subject, [frame(i, 0.9, 0.1) for i in range(3)])  # the third finds them confirmed
+    assert model.looks == 6
+    result = subject.process(frame(3, 0.9, 0.1))
+    assert model.looks == 6
+    assert [(r.slot_id, r.state, r.sequence) for r in result.readings] == [
+        ("A1", State.OCCUPIED, 3),
+        ("A2", State.EMPTY, 3),
+    ]
+
+
+def test_a_slot_that_changed_is_classified_and_the_others_are_not():
+    model = CountingModel()
+    subject = pipeline(classify=model)
+    play(subject, [frame(i, 0.9, 0.1) for i in range(3)])
+    assert play(subject, [frame(i, 0.1, 0.1) for i in (3, 4)]) == [
+        ("A1", State.OCCUPIED, State.EMPTY)
+    ]
+    assert model.looks == 6 + 2
+
+
+def test_a_slot_that_is_unsure_is_classified_in_every_frame():
+    model = CountingModel()
+    play(pipeline(classify=model), [frame(i, 0.5, 0.1) for i in range(10)])
+    assert model.looks == 10 + 3
+
+
+def test_after_a_dark_while_every_slot_is_classified_anew():
+    model = CountingModel()
+    subject = pipeline(classify=model)
+    play(subject, [frame(i, 0.9, 0.1) for i in range(3)])
+    subject.process(Frame(np.zeros((100, 100, 3), np.uint8), 3, START, 3.0))
+    subject.process(frame(4, 0.9, 0.1))
+    assert model.looks == 6 + 2
+
+
+def test_an_unchanged_slot_is_classified_now_and_then():
+    model = CountingModel()
+    subject = pipeline(classify=model)
+    play(subject, [frame(i, 0.9, 0.1) for i in range(3)])
+    for seconds in range(3, 3 + round(2 * LONGEST_AGE_S)):
+        subject.process(frame(seconds, 0.9, 0.1))
+    assert model.looks == 6 + 2 * 2
 
 
 def known(state=State.OCCUPIED):
