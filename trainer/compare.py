@@ -20,8 +20,9 @@ import numpy.typing as npt
 from edge.types import ConfigurationError
 from trainer.dataset import Dataset
 from trainer.fit import Prepared, fit, prepare
+from trainer.kept_crops import KeptCrops, kept_file, write_kept
 from trainer.metrics import figures, is_answered
-from trainer.network import Floats, Network, maps_below, pooled_features, sigmoid
+from trainer.network import Network, maps_below, pooled_features, sigmoid
 from trainer.progress import progress_bar
 from trainer.recipe import Recipe
 from trainer.splits import group_samples, split_groups
@@ -30,6 +31,9 @@ from trainer.trials import GARBAGE_COUNT, darkened, garbage_pictures
 from trainer.views import Inputs
 
 log = logging.getLogger(__name__)
+
+# What a recipe says of other things than one fold: the rule comes out of a comparison.
+_NOT_OF_A_FOLD = frozenset(("seed", "empty_rule"))
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,8 @@ def compare(
 ) -> list[FoldFigures]:
     """Return the figures of every fold and seed; `done` (a file of JSON lines) keeps them.
 
-    What the file already holds of these settings and crops is not measured again.
+    What the file already holds of these settings and crops is not measured again. Beside it
+    `trainer.kept_crops` keeps what each network says of its crops.
     """
     key = comparison_key(recipe, dataset)
     found = [
@@ -120,7 +125,9 @@ def compare(
         prepared.cut.set_above_weights(as_it_came)
         seeded = replace(recipe, seed=seed, test_share=0.0)
         network, scale = _fit_without(seeded, prepared, folds[fold])
-        row = _measure(seeded, prepared, network, fold, folds[fold], dark, garbage, scale, key)
+        kept = _crops_left_out(prepared, network, folds[fold], garbage)
+        write_kept(kept_file(done.parent, key, seed, fold), kept)
+        row = _measure(seeded, prepared, network, fold, folds[fold], dark, kept, scale, key)
         log.info("%s, seed %d, without %s: %s", recipe.name, seed, fold, _in_words(row))
         with done.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(row)) + "\n")
@@ -130,7 +137,7 @@ def compare(
 
 def comparison_key(recipe: Recipe, dataset: Dataset) -> str:
     """Return a name for everything that figures depend on but for the seed and the fold."""
-    settings = {name: value for name, value in asdict(recipe).items() if name != "seed"}
+    settings = {name: value for name, value in asdict(recipe).items() if name not in _NOT_OF_A_FOLD}
     digest = hashlib.sha256(f"{sorted(settings.items())}".encode())
     for sample, crop_rgb in zip(dataset.samples, dataset.crops_rgb, strict=True):
         digest.update(f"{sample.source} {sample.camera} {sample.is_occupied}".encode())
@@ -148,6 +155,24 @@ def _fit_without(
     return fitted.network, fitted.calibration.scale
 
 
+def _crops_left_out(
+    prepared: Prepared, network: Network, left_out: npt.NDArray[np.bool_], garbage: Inputs
+) -> KeptCrops:
+    samples = [s for s, out in zip(prepared.dataset.samples, left_out, strict=True) if out]
+    embeddings = pooled_features(prepared.cut, prepared.views.plain[left_out])
+    of_garbage = pooled_features(prepared.cut, garbage)
+    return KeptCrops(
+        network.logits_of(embeddings),
+        embeddings.astype(np.float16),
+        np.array([sample.is_occupied for sample in samples]),
+        np.array([sample.source for sample in samples]),
+        np.array([sample.camera for sample in samples]),
+        np.array([sample.slot for sample in samples]),
+        network.logits_of(of_garbage),
+        of_garbage.astype(np.float16),
+    )
+
+
 def _measure(
     recipe: Recipe,
     prepared: Prepared,
@@ -155,17 +180,14 @@ def _measure(
     fold: str,
     left_out: npt.NDArray[np.bool_],
     dark: Inputs,
-    garbage: Inputs,
+    kept: KeptCrops,
     scale: float,
     key: str,
 ) -> FoldFigures:
-    def probability(inputs: Inputs) -> Floats:
-        return sigmoid(network.logits_of(pooled_features(prepared.cut, inputs)))
-
-    occupied = prepared.dataset.labels[left_out] > 0.5
     thresholds = (recipe.empty_at, recipe.occupied_at)
-    plain = figures(occupied, probability(prepared.views.plain[left_out]), *thresholds)
-    in_the_dark = figures(occupied, probability(dark[left_out]), *thresholds)
+    plain = figures(kept.occupied, sigmoid(kept.logits), *thresholds)
+    dark_logits = network.logits_of(pooled_features(prepared.cut, dark[left_out]))
+    in_the_dark = figures(kept.occupied, sigmoid(dark_logits), *thresholds)
     return FoldFigures(
         recipe.name,
         recipe.seed,
@@ -176,7 +198,7 @@ def _measure(
         plain.coverage,
         plain.answered_balanced_accuracy,
         in_the_dark.balanced_accuracy,
-        int(is_answered(probability(garbage), *thresholds).sum()),
+        int(is_answered(sigmoid(kept.garbage_logits), *thresholds).sum()),
         scale,
         key,
     )

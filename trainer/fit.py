@@ -45,7 +45,7 @@ _NOT_OF_A_RUN = frozenset(
         *("views", "imagined_crops", "mirrored_sources", "source_weights"),
         *("holdout_share", "test_share", "test_from_groups"),
         *("split_by", "test_sources", "whole_sources"),
-        *("licences", "occupied_at", "empty_at", "representative_count"),
+        *("licences", "occupied_at", "empty_at", "representative_count", "empty_rule"),
     )
 )
 

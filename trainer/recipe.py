@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal, get_type_hints
 
+from edge.empties import EmptyRule
 from edge.types import ConfigurationError
 
 # What of the backbone learns: nothing, the layers after `learns_after`, or all of it, from
@@ -76,6 +77,9 @@ class Recipe:
     occupied_at: float = 0.6
     empty_at: float = 0.4
     representative_count: int = 300  # crops that calibrate the quantization
+    # What the bundle says of a slot whose empty picture the device has; None: nothing.
+    # `slotwatch-train compare` prints it: a training alone cannot know it.
+    empty_rule: EmptyRule | None = None
 
 
 def find_recipe(name: str) -> Recipe:
@@ -117,6 +121,8 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
 
 
 def _is_many(hint: object) -> bool:
+    if EmptyRule in getattr(hint, "__args__", ()):
+        return True
     return getattr(hint, "__origin__", None) in (tuple, Mapping) or "Mapping" in str(hint)
 
 

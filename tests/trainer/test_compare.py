@@ -9,10 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge.empties import EmptyRule
 from edge.types import ConfigurationError
 from tests.trainer.learning import SMALL, drawn_dataset
-from trainer.compare import FoldFigures, compare, folds_of, read_figures, table_of
+from trainer.compare import (
+    FoldFigures,
+    compare,
+    comparison_key,
+    folds_of,
+    read_figures,
+    table_of,
+)
 from trainer.dataset import Dataset
+from trainer.kept_crops import kept_file, read_kept
+from trainer.metrics import figures
+from trainer.network import sigmoid
 from trainer.training_data import with_imagined
 
 pytestmark = pytest.mark.trainer
@@ -70,6 +81,25 @@ def test_what_the_file_holds_is_not_measured_again(tmp_path: Path) -> None:
     for recipe, crops, of_crops, seeds in others:
         with pytest.raises(ValueError, match="has no pretrained weights"):
             compare(recipe, crops, of_crops, seeds, absent, tmp_path / "figures.jsonl")
+
+
+@pytest.mark.slow
+def test_what_the_network_says_of_the_crops_is_kept_beside_the_figures(tmp_path: Path) -> None:
+    dataset = drawn_dataset()
+    folds = folds_of(dataset, {})
+    for row in compare(HEAD, dataset, folds, 1, None, tmp_path / "figures.jsonl"):
+        kept = read_kept(kept_file(tmp_path, row.key, row.seed, row.fold))
+        assert kept is not None
+        assert set(kept.sources) == {row.fold}
+        assert kept.occupied.tolist() == (dataset.labels[folds[row.fold]] > 0.5).tolist()
+        assert figures(kept.occupied, sigmoid(kept.logits)).auc == row.auc
+        assert kept.embeddings.shape == (row.crops, kept.garbage_embeddings.shape[1])
+
+
+def test_the_rule_a_comparison_gives_does_not_make_it_another() -> None:
+    dataset = drawn_dataset()
+    with_rule = replace(HEAD, empty_rule=EmptyRule(1.0, 2.0, 3.0))
+    assert comparison_key(with_rule, dataset) == comparison_key(HEAD, dataset)
 
 
 def test_a_line_that_a_killed_run_left_torn_is_measured_again(

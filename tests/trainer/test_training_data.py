@@ -57,6 +57,7 @@ def test_a_setting_takes_the_place_of_the_recipes_own(setting: str, field: str, 
         ("epochs", "--set epochs: write FIELD=VALUE with one of name, backbone, input_size_px"),
         ("epoch=3", "--set epoch=3: write FIELD=VALUE with one of name"),
         ("source_weights=3", "--set source_weights=3: write FIELD=VALUE with one of"),
+        ("empty_rule=3", "--set empty_rule=3: write FIELD=VALUE with one of"),
         ("epochs=many", "--set epochs=many: 'many' is no number"),
         ("epochs=1.5", "--set epochs=1.5: '1.5' is no number"),
         (

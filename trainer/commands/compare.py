@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help=f"gets {TABLE_FILE} and {FIGURES_FILE}; what is there already is not measured again",
+        help=f"gets {TABLE_FILE}, {FIGURES_FILE} and what the networks say of the crops; what is "
+        "there already is not measured again",
     )
 
 
@@ -57,17 +58,20 @@ def run(arguments: argparse.Namespace) -> str:
     together = dict(_parted(text) for text in arguments.together)
     with tensorflow_quietly():
         from trainer.compare import compare, folds_of, table_of
+        from trainer.empty_table import empty_table
         from trainer.training_data import find_weights, read_for_training
     arguments.out.mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows, with_a_picture = [], []
     for recipe in recipes:
         weights_file = find_weights(recipe, arguments.weights, cache_folder())
         dataset = read_for_training(arguments.data, recipe)
         folds = folds_of(dataset, together)
-        rows += compare(
+        of_recipe = compare(
             recipe, dataset, folds, arguments.seeds, weights_file, arguments.out / FIGURES_FILE
         )
-    table = table_of(rows)
+        rows += of_recipe
+        with_a_picture.append(empty_table(recipe, of_recipe, arguments.out))
+    table = "\n\n".join([table_of(rows), *with_a_picture])
     (arguments.out / TABLE_FILE).write_text(table + "\n", "utf-8")
     return table
 
