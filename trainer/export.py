@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,7 @@ def manifest_of(
     rest: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return bundle.json without the hashes, which `edge.bundle.write_bundle` adds."""
+    rule = recipe.empty_rule
     return {
         "format": FORMAT,
         "name": name,
@@ -237,6 +239,7 @@ def manifest_of(
         "preprocess_version": PREPROCESS_VERSION,
         "outputs": dict(outputs),
         "thresholds": {"occupied_at": recipe.occupied_at, "empty_at": recipe.empty_at},
+        **({} if rule is None else {"empty_rule": asdict(rule)}),
         "golden": {"tolerance": GOLDEN_TOLERANCE, "count": len(golden.names)},
         **rest,
     }

@@ -3,13 +3,15 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge.bundle import BundleRefused, read_bundle, read_golden
+from edge.bundle import BundleRefused, Golden, read_bundle, read_golden
 from edge.classifier import Classifier, open_classifier
+from edge.empties import EmptyRule, rule_of
 from trainer.recipe import Recipe
 
 pytestmark = [pytest.mark.trainer, pytest.mark.slow]
@@ -71,6 +73,20 @@ def test_the_manifest_says_what_it_was_trained_on_and_how_it_did(tiny_bundle: Pa
         "holdout (int8, as shipped)",
     }
     assert manifest["latency"]["inference_ms"] > 0
+
+
+def test_the_manifest_has_the_rule_of_its_recipe_where_there_is_one(tiny_recipe: Recipe) -> None:
+    from trainer.export import manifest_of
+
+    golden = Golden(np.zeros((0, 32, 32, 3), np.uint8), np.zeros(0, np.float32), ())
+    rule = EmptyRule(1.0, 2.5, 6.0)
+    manifests = [
+        manifest_of(recipe, "tiny", "2026-01-01T00:00:00Z", {}, golden, {})
+        for recipe in (replace(tiny_recipe, empty_rule=rule), tiny_recipe)
+    ]
+    with_rule, without = (json.loads(json.dumps(manifest)) for manifest in manifests)
+    assert rule_of(with_rule) == rule
+    assert "empty_rule" not in without
 
 
 def test_the_report_is_self_contained(tiny_bundle: Path) -> None:

@@ -1,16 +1,19 @@
 """Every file in trainer/recipes holds a recipe that could be run, under its own name."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 import trainer.recipes
+from edge.empties import rule_of
 from trainer.backbones import BACKBONES
 from trainer.recipes import RECIPES
 
 pytestmark = pytest.mark.trainer
 
 FOLDER = Path(trainer.recipes.__file__).parent
+SHIPPED = FOLDER.parent.parent / "models" / "default" / "bundle.json"
 
 
 def test_every_file_is_a_recipe_under_its_own_name() -> None:
@@ -39,3 +42,9 @@ def test_a_recipe_opens_with_its_command_cost_and_result(name: str) -> None:
     assert text.splitlines()[0].endswith(".")
     for word in ("Command:", "Cost:", "Result:"):
         assert f"\n{word}" in text, f"{name} does not say its {word}"
+
+
+def test_the_bundle_that_ships_has_the_rule_of_its_recipe() -> None:
+    rule = rule_of(json.loads(SHIPPED.read_text("utf-8")))
+    assert rule is not None
+    assert rule == RECIPES["shipped"].empty_rule
