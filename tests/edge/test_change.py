@@ -70,8 +70,9 @@ def with_thing_as_bright_as_the_slot(image_rgb):
 
 
 def with_glass_over_it(image_rgb):
+    # As bright as before, with half of the contrast.
     inside = image_rgb[TOP_PX : TOP_PX + 77, LEFT_PX : LEFT_PX + 77]
-    inside[...] = inside * 0.7 + 12
+    inside[...] = inside * 0.5 + inside.mean(axis=(0, 1)) * 0.5
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,28 @@ def test_a_thing_makes_its_slot_due_and_no_other(change):
     change(changed_rgb)
     memory = remembered(cabinet(), noise_levels=1.0)
     assert due(memory, changed_rgb, noise_levels=1.0, seed=2) == {8}
+
+
+def shaded(levels):
+    return lambda picture: picture + np.array(levels)
+
+
+def rippled(picture):
+    # Too little at any place to be told from noise, but everywhere.
+    return picture + 3.5 * np.sign(np.sin(np.arange(WIDTH_PX) / 4))[None, :, None]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [shaded((14, 14, 14)), shaded((-5, 0, 0)), rippled],
+    ids=["brighter", "less red", "rippled"],
+)
+def test_what_light_does_not_do_to_a_plain_slot_is_a_change(change):
+    # Nothing in it but a faint slope: a thing without an edge in the picture fills it.
+    slope = np.linspace(80, 120, WIDTH_PX)[None, :, None]
+    plain = np.broadcast_to(slope, (HEIGHT_PX, WIDTH_PX, 3)).astype(float)
+    assert due(remembered(plain), plain) == set()
+    assert due(remembered(plain), change(plain)) == set(range(COUNT))
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(1.0, 5), (1.0, -5), (1.03, 0), (0.97, 0)])

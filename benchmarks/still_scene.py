@@ -1,0 +1,214 @@
+"""What a still scene costs, and whether leaving unchanged slots unread ever misses anything.
+
+    python -m benchmarks.still_scene                         the cost alone
+    python -m benchmarks.still_scene ../shared/data          and what is missed on real sequences
+
+Cost: one 1280x720 cabinet of 64 slots with a sensor's noise, a frame per second for two
+minutes, CPU time of the process. Ungated is the same scene with every slot cropped and
+classified in every frame.
+
+Missed: every slot of every frame is classified, and what the gate would have left unread is
+compared with that. No slot is read again for its age here, so that nothing but the picture
+decides, and a single sure reading counts as confirmed, so that more is left unread than ever
+on a device. The limits of `edge/change.py` were chosen on these sequences and the simulator;
+chess game 7 and the car park's 15 April (--final) are kept to show them on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.recorded import Recording, aerial, car_park, chess
+from edge.bundle import read_bundle
+from edge.cameras.simulator import Simulation
+from edge.change import find_due, first_memory, noted, plan_changes, take_samples
+from edge.classifier import Classifier, open_classifier
+from edge.decide import read_probability
+from edge.halvings import Halvings
+from edge.preprocess import CropPlan, apply_plan, plan_crop, rectangle_polygon
+from edge.scene import Scene
+from edge.types import DecisionSettings, Frame, ImageRGB, Slot, State
+
+LIMIT_SHARE = 0.05  # of the ungated CPU time
+FRAME_WH = (1280, 720)
+SLOTS_A_SIDE = 8
+FRAMES = 120
+UNGATED_FRAMES = 10  # enough for a mean: each of them is 64 inferences
+NOISE_LEVELS = 2.0  # standard deviation, each pixel and channel by itself
+EMPTIES_OF = {"game2": "game5", "game4": "game7", "game5": "game2", "game7": "game4"}
+
+
+@dataclass
+class Spent:
+    """CPU seconds of one frame on average."""
+
+    scene_s: float = 0.0  # gates and alignment
+    change_s: float = 0.0
+    reading_s: float = 0.0
+    read: float = 0.0  # slots
+
+    @property
+    def total_s(self) -> float:
+        """All of it."""
+        return self.scene_s + self.change_s + self.reading_s
+
+
+def still_frames() -> Iterator[Frame]:
+    """Yield one picture a second, each with noise of its own, without end."""
+    image_rgb = np.asarray(Simulation(3).step().image_rgb)
+    picture = cv2.resize(image_rgb, FRAME_WH, interpolation=cv2.INTER_AREA).astype(np.float32)
+    random, begun_at = np.random.default_rng(0), datetime(2026, 1, 1, tzinfo=UTC)
+    sequence = 0
+    while True:
+        noise = random.normal(0.0, NOISE_LEVELS, picture.shape).astype(np.float32)
+        noisy_rgb = (picture + noise).round().clip(0, 255).astype(np.uint8)
+        yield Frame(noisy_rgb, sequence, begun_at + timedelta(seconds=sequence), float(sequence))
+        sequence += 1
+
+
+def grid_slots() -> tuple[Slot, ...]:
+    """Return slots that no upright box on whole pixels is, as drawn by hand."""
+    return tuple(
+        Slot(f"{row}-{column}", rectangle_polygon(40.3 + 150 * column, 30.7 + 85 * row, 130, 70))
+        for row in range(SLOTS_A_SIDE)
+        for column in range(SLOTS_A_SIDE)
+    )
+
+
+def crop_plans(slots: Iterable[Slot], size_px: int, wh: tuple[int, int]) -> list[CropPlan]:
+    return [plan_crop(slot, size_px, wh) for slot in slots]
+
+
+def measure(classifier: Classifier, frames: Iterable[Frame], is_gated: bool) -> Spent:
+    """Return what a frame costs; the first, in which everything is read, does not count."""
+    slots = grid_slots()
+    crops = crop_plans(slots, classifier.bundle.input_size_px, FRAME_WH)
+    plan = plan_changes(slots, FRAME_WH)
+    memory, everything = first_memory(plan), np.ones(len(slots), np.bool_)
+    scene, spent, counted = None, Spent(), 0
+    for frame in frames:
+        # A reference without the frame's noise would be kinder than a real one.
+        scene = scene or Scene(slots, FRAME_WH, frame.image_rgb, frozen_after=60)
+        begun_s = time.process_time()
+        sight = scene.see(frame)
+        seen_s = time.process_time()
+        due = everything
+        if is_gated:
+            samples = take_samples(plan, sight.halvings)
+            due = find_due(memory, samples, frame.monotonic_s)
+            memory = noted(memory, samples, due, everything, frame.monotonic_s)
+        decided_s = time.process_time()
+        for number in np.flatnonzero(due):
+            classifier.probability(apply_plan(frame.image_rgb, crops[number]))
+        read_s = time.process_time()
+        if frame.sequence:
+            counted += 1
+            spent.scene_s += seen_s - begun_s
+            spent.change_s += decided_s - seen_s
+            spent.reading_s += read_s - decided_s
+            spent.read += int(due.sum())
+    return Spent(*(value / counted for value in vars(spent).values()))
+
+
+def print_cost(classifier: Classifier) -> None:
+    ungated = measure(classifier, islice(still_frames(), UNGATED_FRAMES + 1), is_gated=False)
+    gated = measure(classifier, islice(still_frames(), FRAMES + 1), is_gated=True)
+    for name, spent in (("ungated", ungated), ("gated", gated)):
+        print(
+            f"{name:8} {spent.total_s * 1e3:7.2f} ms a frame: scene {spent.scene_s * 1e3:.2f}, "
+            f"change {spent.change_s * 1e3:.2f}, {spent.read:.1f} slots read "
+            f"{spent.reading_s * 1e3:.2f}"
+        )
+    share = gated.total_s / ungated.total_s
+    verdict = "kept" if share <= LIMIT_SHARE else "NOT KEPT"
+    print(f"share    {share:7.1%}, limit {LIMIT_SHARE:.0%}: {verdict}", flush=True)
+
+
+def print_missed(classifier: Classifier, recording: Recording) -> int:
+    """Print what the gate leaves unread of a sequence; return how many changes it missed."""
+    size_px = classifier.bundle.input_size_px
+    # Some of the video's slots reach over the picture's rim by a pixel.
+    slots = [
+        replace(slot, polygon_px=slot.polygon_px.clip(0, recording.frame_wh))
+        for slot in recording.slots
+    ]
+    crops = crop_plans(slots, size_px, recording.frame_wh)
+    plan = plan_changes(slots, recording.frame_wh)
+    memory = first_memory(plan)
+    standing = np.full(len(crops), None, object)  # the states last read
+    unknown = (None,) * len(recording.shots)
+    labels = np.array([recording.labels.get(slot.id, unknown) for slot in slots], object)
+    labels_then = np.full(len(crops), None, object)
+    unread = opposite = unsure = changed = 0
+    for index, frame in enumerate(recording.frames()):
+        samples = take_samples(plan, Halvings(frame.image_rgb))
+        due = find_due(memory, samples, now_s=0.0)
+        states = np.array(
+            [
+                state_of(classifier.probability, slot, apply_plan(frame.image_rgb, crop))
+                for slot, crop in zip(slots, crops, strict=True)
+            ],
+            object,
+        )
+        labels_now = labels[:, index]
+        both_known = (labels_now != None) & (labels_then != None)  # noqa: E711
+        left = ~due
+        unread += int(left.sum())
+        unsure += int((left & (states == State.UNKNOWN)).sum())
+        opposite += int((left & (states != State.UNKNOWN) & (states != standing)).sum())
+        changed += int((left & both_known & (labels_now != labels_then)).sum())
+        standing, labels_then = (
+            np.where(due, now, then)
+            for now, then in ((states, standing), (labels_now, labels_then))
+        )
+        memory = noted(memory, samples, due, states != State.UNKNOWN, now_s=0.0)
+    total = len(recording.shots) * len(crops)
+    print(
+        f"{recording.name:24} {unread / total:6.1%} of {total} readings left out, of which the "
+        f"opposite would have been read {opposite} times (limit 0), nothing sure {unsure} times; "
+        f"labels that had changed {changed} (limit 0)",
+        flush=True,
+    )
+    return opposite + changed
+
+
+def state_of(probability: Callable[[ImageRGB], float], slot: Slot, crop_rgb: ImageRGB) -> State:
+    return read_probability(slot, probability(crop_rgb), 0, DecisionSettings()).state
+
+
+def recordings(data: Path, is_final: bool) -> Iterator[Recording]:
+    """Yield the sequences that limits were chosen on, or those kept for the final figures."""
+    for game in ("game7",) if is_final else ("game2", "game4", "game5"):
+        yield chess(data, game, EMPTIES_OF[game])
+    yield from car_park(data, is_final)
+    if not is_final:
+        yield aerial(data)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, nargs="?", help="the folder with labelled pictures")
+    parser.add_argument("--model", type=Path, default=Path("models/default"))
+    parser.add_argument("--final", action="store_true", help="on what no limit was chosen on")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    classifier = open_classifier(read_bundle(arguments.model))
+    print_cost(classifier)
+    if arguments.data is not None:
+        missed = sum(
+            print_missed(classifier, each) for each in recordings(arguments.data, arguments.final)
+        )
+        print(f"missed changes {missed}, limit 0")
+
+
+if __name__ == "__main__":
+    main()
