@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.site_head import LabelledCrops, fit_head, try_head
+from edge.site_head import LabelledCrops, SiteHead, fit_head, try_head
 
 FEATURES = 64
 SLOT, THING, GARBAGE = np.eye(FEATURES)[:3]
@@ -81,6 +81,19 @@ def test_the_head_is_as_sure_as_the_model_was_where_the_site_looks_new():
     elsewhere = np.eye(FEATURES)[5]
     assert said(head, elsewhere, 0.999)[0] > 0.95
     assert 0.4 < said(head, elsewhere, 0.5, known=0.9999)[1] < 0.6
+
+
+@pytest.mark.parametrize(("probability", "is_answered"), [(0.3, False), (0.7, False), (0.9, True)])
+def test_a_site_answers_only_what_is_well_beyond_the_thresholds(probability, is_answered):
+    adds_nothing = SiteHead(np.zeros((2, FEATURES), np.float32), (0.0, 99.0))
+    answer = adds_nothing.probability(np.ones(FEATURES, np.float32), probability, probability)
+    assert (answer <= 0.4 or answer >= 0.6) is is_answered
+
+
+def test_a_model_that_is_certain_and_wrong_throughout_is_corrected():
+    head = fit_head(site(1 - 1e-6, 1 - 1e-6), NOTHING)
+    assert said(head, SLOT, 0.6, known=0.6)[1] < 0.4
+    assert np.abs(head.kernels[0]).max() < 50
 
 
 def test_crops_near_the_middle_read_unknown_and_keep_their_order():
