@@ -79,7 +79,8 @@ class Recording:
 def car_park(data: Path, is_final: bool) -> list[Recording]:
     """Return the day no model has seen, or the five days limits are chosen on, each by itself.
 
-    Reference and empties are of the other ones of the five days.
+    Reference and empties are of the other ones of the five days; the reference is the first
+    picture of these, as nobody waits for good light to install a camera.
     """
     folder = data / CAR_PARK
     slots = tuple(

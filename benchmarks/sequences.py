@@ -16,7 +16,7 @@ import argparse
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -181,8 +181,7 @@ def _single_readings(outcomes: Sequence[Outcome]) -> Iterator[Line]:
         for outcome in outcomes
         for frame, readings in enumerate(outcome.readings)
         for reading in readings
-        if (label := outcome.recording.labels.get(reading.slot_id, {frame: None})[frame])
-        is not None
+        if (label := _label(outcome.recording, reading.slot_id, frame)) is not None
     ]
     read = [(label, reading) for label, reading in labelled if reading.probability is not None]
     sure = [(label, reading) for label, reading in read if reading.state is not State.UNKNOWN]
@@ -197,6 +196,11 @@ def _single_readings(outcomes: Sequence[Outcome]) -> Iterator[Line]:
     reasons = Counter(reading.reason for _, reading in labelled if reading.reason is not None)
     listed = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
     yield Line(f"of {len(labelled)} readings not answered", listed or "none")
+
+
+def _label(recording: Recording, slot_id: str, frame: int) -> State | None:
+    labels = recording.labels.get(slot_id)
+    return None if labels is None else labels[frame]
 
 
 def _share(value: float | None) -> str:
@@ -231,7 +235,7 @@ class Part:
     read: Callable[[Path, bool], list[Recording]]
     tell: Callable[[Sequence[Outcome]], Iterator[Line]]
     beside: tuple[str, ...] = BESIDE
-    wanted: Mapping[str, str] | None = None  # what a figure of this part must be
+    wanted: Mapping[str, str] = field(default_factory=dict)  # of a figure of this part alone
     is_each_anew: bool = False  # the camera stands elsewhere in each picture
 
 
@@ -250,7 +254,7 @@ PARTS = {
 
 
 def tell_each(outcome: Outcome) -> None:
-    """Print every false, missed and late transition, to look at."""
+    """Print every false and every missed transition, to look at."""
     shots = outcome.recording.shots
     for slot_id, comparison in _compared(outcome).items():
         for word, changes in (("false", comparison.false), ("missed", comparison.missed)):
@@ -289,7 +293,7 @@ def main() -> None:
             title = ", ".join(recording.name for recording in recordings)
             print(f"\n{title}; {classifier.bundle.name}; {beside}", flush=True)
             for line in part.tell(outcomes):
-                wanted = (part.wanted or {}).get(line.subject, line.wanted)
+                wanted = part.wanted.get(line.subject, line.wanted)
                 print(f"  {line.subject:44} {line.measured:40} {wanted}".rstrip(), flush=True)
             if arguments.each:
                 for outcome in outcomes:
