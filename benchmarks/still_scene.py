@@ -10,7 +10,7 @@ classified in every frame.
 Missed: every slot of every frame is classified, and what the gate would have left unread is
 compared with that. No slot is read again for its age here, so that nothing but the picture
 decides, and a single sure reading counts as confirmed, so that more is left unread than ever
-on a device. The limits of `edge/change.py` were chosen on these sequences and the simulator;
+on a device. The limits of `edge/change.py` were chosen on these sequences;
 chess game 7 and the car park's 15 April (--final) are kept to show them on.
 """
 

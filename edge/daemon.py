@@ -29,6 +29,7 @@ from edge.classifier import Classifier, open_classifier
 from edge.health import Health
 from edge.inference import Assignment, InferenceThread
 from edge.journal import Journal, JournalError
+from edge.learned_head import HEAD_FILE
 from edge.notify import Notifier
 from edge.references import FOLDER, INDEX_FILE
 from edge.settings import SettingsInvalid, fingerprint_of, read_settings
@@ -175,8 +176,9 @@ def stamp_of(settings: Settings) -> str:
     Unlike the technician's files these are too large to be read every second.
     """
     stamps: list[object] = []
-    model, index = settings.model, settings.storage / FOLDER / INDEX_FILE
-    for path in (*(model / name for name in (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE)), index):
+    shown = (settings.storage / FOLDER / INDEX_FILE, settings.storage / HEAD_FILE)
+    bundle = (settings.model / name for name in (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE))
+    for path in (*bundle, *shown):
         try:
             status = path.stat()
         except OSError:

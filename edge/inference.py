@@ -17,6 +17,7 @@ from edge.cameras.process import CameraProcess
 from edge.classifier import Classifier
 from edge.health import Health, Pace
 from edge.journal import Journal, JournalError
+from edge.learned_head import read_head
 from edge.learning import EmptyLearner
 from edge.pipeline import Change, FrameResult, Pipeline, carry_over, region_key
 from edge.references import References, read_references
@@ -306,7 +307,7 @@ class InferenceThread(threading.Thread):
         self._pace = Pace(settings.camera.every_s)
         self._regions = {slot.id: region_key(slot) for slot in settings.slots}
         references = read_references(settings.storage)
-        site = Site(assignment.classifier, settings.slots, references)
+        site = _site(settings, assignment.classifier, references)
         self._pipeline = _pipeline(settings, site, references)
         self._learner = EmptyLearner(settings, site, references)
         memories, changes, gone = carry_over(settings.slots, known, utc_now())
@@ -335,10 +336,15 @@ class InferenceThread(threading.Thread):
 def build_pipeline(settings: Settings, classifier: Classifier) -> Pipeline:
     """Return the way of a frame for these slots and this model, remembering no state.
 
-    Beside the references that the storage holds.
+    Beside what the storage holds: references, and a head learnt from labels.
     """
     references = read_references(settings.storage)
-    return _pipeline(settings, Site(classifier, settings.slots, references), references)
+    return _pipeline(settings, _site(settings, classifier, references), references)
+
+
+def _site(settings: Settings, classifier: Classifier, references: References) -> Site:
+    head = read_head(settings.storage, classifier.bundle.model_sha256)
+    return Site(classifier, settings.slots, references, head)
 
 
 def _pipeline(settings: Settings, site: Site, references: References) -> Pipeline:

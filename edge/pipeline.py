@@ -160,6 +160,7 @@ class Pipeline:
 
     def lose_camera(self, at: datetime) -> FrameResult:
         """Return the changes that make every slot UNKNOWN because no frame comes any more."""
+        self._read_as = first_memory(self._change_plan)
         changes: list[Change] = []
         renewed: list[str] = []
         for slot in self._enabled:

@@ -1,7 +1,8 @@
 """A crop and its slot -> probability of OCCUPIED: the model, beside what this site has shown it.
 
-A site adds pictures of its slots when empty (`edge.references`). Without them the answer is the
-model's. Belongs to the thread that uses the classifier.
+A site adds pictures of its slots when empty (`edge.references`), and a head that was learnt from
+a few labelled crops (`edge.site_head`). Without them the answer is the model's. Belongs to the
+thread that uses the classifier.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from edge.empties import Embeddings, beside_empties, distance_of, rule_of, unit
 from edge.pipeline import region_key
 from edge.preprocess import crop_whole
 from edge.references import References
+from edge.site_head import SiteHead
 from edge.types import ImageRGB, Slot
 
 log = logging.getLogger(__name__)
@@ -24,9 +26,16 @@ log = logging.getLogger(__name__)
 class Site:
     """One model and what one cabinet's pictures add to it."""
 
-    def __init__(self, classifier: Classifier, slots: Sequence[Slot], references: References):
+    def __init__(
+        self,
+        classifier: Classifier,
+        slots: Sequence[Slot],
+        references: References,
+        head: SiteHead | None = None,
+    ) -> None:
         """Use the references of these slots' regions; pictures of other regions say nothing."""
         self._classifier = classifier
+        self._head = head
         self._rule = rule_of(classifier.bundle.manifest)
         self._crops_rgb = _crops(slots, references) if self._rule is not None else {}
         if any(references.empties.values()) and self._rule is None:
@@ -63,11 +72,14 @@ class Site:
     def probability(self, slot_id: str, crop_rgb: ImageRGB) -> float:
         """Return the probability of OCCUPIED, 0..1, of a slot's uint8 (size, size, 3) crop."""
         empties = self._embeddings_of(slot_id)
-        probability = self._classifier.probability(crop_rgb)
-        if empties is None or self._rule is None:
-            return probability
-        distance = distance_of(self._classifier.embedding(), empties)
-        return beside_empties(probability, distance, self._rule)
+        of_model = self._classifier.probability(crop_rgb)
+        if empties is None and self._head is None:
+            return of_model
+        embedding = self._classifier.embedding()
+        known = of_model
+        if empties is not None and self._rule is not None:
+            known = beside_empties(of_model, distance_of(embedding, empties), self._rule)
+        return known if self._head is None else self._head.probability(embedding, of_model, known)
 
     def _embeddings_of(self, slot_id: str) -> Embeddings | None:
         if slot_id in self._crops_rgb:

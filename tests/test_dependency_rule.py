@@ -63,7 +63,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.web",
     ),
     "daemon": ("edge.alerts", "edge.daemon", "edge.inference"),
-    "command line": ("edge.__main__", "edge.commands"),
+    "command line": ("edge.__main__", "edge.commands", "edge.measure"),
 }
 TRAINER = "trainer"
 # What the trainer shares with the device. The simulator is an addition to the plan of
@@ -73,6 +73,7 @@ TRAINER_MAY_IMPORT = (
     "edge.bundle",
     "edge.cameras.simulator",
     "edge.classifier",
+    "edge.empties",
     "edge.garbage",
     "edge.preprocess",
     "edge.scores",
@@ -230,8 +231,8 @@ def test_every_import_keeps_the_dependency_rule() -> None:
             "trainer.fit",
             "from edge.settings import read_settings",
             "trainer.fit:1: imports edge.settings: the trainer may import edge.bundle, "
-            "edge.cameras.simulator, edge.classifier, edge.garbage, edge.preprocess, edge.scores, "
-            "edge.types of edge, no more",
+            "edge.cameras.simulator, edge.classifier, edge.empties, edge.garbage, "
+            "edge.preprocess, edge.scores, edge.types of edge, no more",
         ),
         (
             "edge.newcomer",

@@ -15,7 +15,6 @@ from edge.cameras import IMAGE_SUFFIXES
 from edge.cameras.folder import PictureUnreadable, read_picture
 from edge.classifier import Classifier, open_classifier
 from edge.commands import Progress, add_config_argument
-from edge.empties import beside_empties, rule_of
 from edge.garbage import GARBAGE
 from edge.learned_head import HEAD_FILE, read_head, undo_head, write_head
 from edge.preprocess import crop_whole
@@ -97,7 +96,7 @@ def _learn(settings: Settings, folder: Path) -> int:
         return 0
     write_head(settings.storage, fit_head(crops, garbage), classifier.bundle.model_sha256)
     print(
-        f"kept in {settings.storage / HEAD_FILE}; a running daemon uses it from its next start.\n"
+        f"kept in {settings.storage / HEAD_FILE}; a running daemon takes it within 3 seconds.\n"
         "To go back: slotwatch learn --undo"
     )
     return 0
@@ -165,19 +164,13 @@ def _seen(
     labelled: Sequence[Labelled], settings: Settings, classifier: Classifier
 ) -> LabelledCrops:
     """Return what the model, and the pictures of empty slots, say of each crop."""
-    rule = rule_of(classifier.bundle.manifest)
     site = Site(classifier, settings.slots, read_references(settings.storage))
     embeddings, of_model, known = [], [], []
     for one in labelled:
-        distance = None if one.slot_id is None else site.distance(one.slot_id, one.crop_rgb)
+        known.append(site.probability(one.slot_id or "", one.crop_rgb))
         prediction = classifier.predict(one.crop_rgb)
         embeddings.append(prediction.embedding)
         of_model.append(prediction.probability)
-        known.append(
-            prediction.probability
-            if distance is None or rule is None
-            else beside_empties(prediction.probability, distance, rule)
-        )
     return LabelledCrops(
         np.stack(embeddings),
         np.array(of_model),

@@ -19,8 +19,16 @@ def test_the_nearest_empty_counts_whatever_the_lengths():
 def test_a_crop_like_its_empty_is_empty_and_one_unlike_it_is_not():
     # exp(-2), where this rule leaves the model's answer as it is.
     assert beside_empties(0.7, 0.1353, RULE) == pytest.approx(0.7, abs=1e-3)
-    assert beside_empties(0.7, 0.01, RULE) < 0.02
-    assert beside_empties(0.3, 0.9, RULE) > 0.9
+    assert beside_empties(0.99, 0.01, RULE) == pytest.approx(0.351, abs=1e-3)
+    assert beside_empties(0.7, 0.01, RULE) == pytest.approx(0.3)
+    assert beside_empties(0.3, 0.9, RULE) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("probability", [0.02, 0.45, 0.5, 0.55, 0.98])
+@pytest.mark.parametrize("distance", [0.001, 0.1, 0.7])
+def test_no_distance_makes_it_surer_than_the_model(probability, distance):
+    beside = beside_empties(probability, distance, RULE)
+    assert abs(beside - 0.5) <= abs(probability - 0.5) + 1e-9
 
 
 @pytest.mark.parametrize("probability", [0.0, 1.0])
