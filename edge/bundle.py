@@ -292,9 +292,11 @@ def rollback_bundle(target: Path) -> Path:
     target = target.resolve()
     previous = previous_bundle(target)
     read_bundle(previous)
-    # Not a name that `_temporary_beside` sweeps up: after a kill a whole bundle lies here.
-    aside = target.with_name(f".{target.name}.{os.getpid()}.aside")
+    # Not a name that `_temporary_beside` sweeps up: after a kill a whole bundle lies here. It is
+    # always the same name, so that a repeated rollback finds it, or the next one replaces it.
+    aside = target.with_name(f".{target.name}.aside")
     if target.exists():
+        shutil.rmtree(aside, ignore_errors=True)
         target.rename(aside)
     previous.rename(target)
     if aside.exists():

@@ -24,11 +24,14 @@ from trainer.dataset import Crops, Sample
 VIEWS = 11  # of each crop, beside the crop itself
 CROPS_PER_LABEL = 2  # of each source
 
-_TITLE_WIDTH_PX, _HEADING_PX = 190, 32
+# The sheet is some 1,800 px wide; shown on a smaller screen its words must stay readable.
+_TITLE_PX, _DETAIL_PX = 22, 18
+_TITLE_WIDTH_PX, _HEADING_PX = 250, 48
 _GAP_PX = 4
-_PAPER, _INK, _FAINT_INK = (255, 255, 255), (27, 31, 36), (110, 118, 128)
+# Not white: one kind of garbage is.
+_PAPER, _INK, _FAINT_INK = (236, 239, 243), (27, 31, 36), (89, 99, 110)
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem; color: #1b1f24; background: #fff }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem; color: #1b1f24; background: #eceff3 }
 th { text-align: left; font-weight: 600; padding-right: 1rem; white-space: nowrap }
 th small { display: block; font-weight: 400; color: #59636e }
 td:nth-child(2) { padding-right: 1rem }
@@ -82,7 +85,7 @@ def sheet_rows(samples: Sequence[Sample], crops_rgb: Crops, seed: int = 1) -> li
             draw(crops_rgb.shape[1], random, crops_rgb[random.integers(len(crops_rgb))])
             for _ in range(VIEWS + 1)
         )
-        rows.append(SheetRow(f"garbage: {name}", "taught as 0.5", pictures_rgb))
+        rows.append(SheetRow(f"garbage: {name}", "taught as neither", pictures_rgb))
     return rows
 
 
@@ -92,12 +95,12 @@ def draw_sheet(rows: Sequence[SheetRow]) -> ImageRGB:
     width_px = _left_px(VIEWS + 1, pitch_px)
     sheet = Image.new("RGB", (width_px, _HEADING_PX + len(rows) * pitch_px), _PAPER)
     pen = ImageDraw.Draw(sheet)
-    title_font, detail_font = (ImageFont.load_default(size) for size in (14, 11))
+    title_font, detail_font = (ImageFont.load_default(size) for size in (_TITLE_PX, _DETAIL_PX))
     pen.text((8, 8), _EXPLANATION, _INK, title_font)
     for row_number, row in enumerate(rows):
         top_px = _HEADING_PX + row_number * pitch_px
         pen.text((8, top_px + 6), row.title, _INK, title_font)
-        pen.text((8, top_px + 26), row.detail, _FAINT_INK, detail_font)
+        pen.text((8, top_px + 10 + _TITLE_PX), row.detail, _FAINT_INK, detail_font)
         for column, picture_rgb in enumerate(row.pictures_rgb):
             sheet.paste(Image.fromarray(picture_rgb), (_left_px(column, pitch_px), top_px))
     return np.asarray(sheet, dtype=np.uint8)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from edge.bundle import read_bundle
 from edge.classifier import Classifier, open_classifier
 from edge.types import Bundle
+from trainer.cautions import cautions_of_garbage
 from trainer.dataset import Crops, Dataset, read_dataset
 from trainer.places import require_folder_place
 from trainer.progress import progress_bar
@@ -88,24 +89,27 @@ def evaluate_bundle(
     for aside in dataset.set_aside:
         log.warning("set aside %s: %s", aside.file, aside.reason)
     known = _known_sources(bundle, dataset)
-    subject = "crops of sources it was trained on" if known else "sources it was not trained on"
+    subject = (
+        "crops of sources it was trained on" if known else "sources whose names it does not know"
+    )
     part = score_part(classifier, "all crops", subject, dataset)
     thresholds = bundle.empty_at, bundle.occupied_at
     of_crops = partial(score, classifier)
+    garbage = try_garbage(of_crops, dataset.crops_rgb, *thresholds)
     report = Report(
         title=f"Evaluation of {bundle.name}",
         facts={
             "bundle": f"{bundle.name}, model {bundle.model_sha256[:12]}",
             "evaluated on": enumerated([folder.name for folder in folders]),
         },
-        cautions=_cautions(known),
+        cautions=[_caution(known), *cautions_of_garbage(garbage)],
         parts=[part],
         empty_at=bundle.empty_at,
         occupied_at=bundle.occupied_at,
         set_aside=[f"{aside.file.name}: {aside.reason}" for aside in dataset.set_aside],
         has_pictures=has_pictures,
         provenance=provenance_of(bundle.manifest),
-        garbage=try_garbage(of_crops, dataset.crops_rgb, *thresholds),
+        garbage=garbage,
         light=try_less_light(
             of_crops, dataset.crops_rgb, part.occupied, part.probability, *thresholds
         ),
@@ -122,10 +126,13 @@ def _known_sources(bundle: Bundle, dataset: Dataset) -> list[str]:
     return sorted(trained_on & {sample.source for sample in dataset.samples})
 
 
-def _cautions(known: Sequence[str]) -> list[str]:
+def _caution(known: Sequence[str]) -> str:
     if not known:
-        return []
-    return [
+        return (
+            "Only the names of the sources tell that these crops are new to the model. If training "
+            "saw their cameras under another name, the figures flatter."
+        )
+    return (
         f"The model was trained on crops of {enumerated(known)}, perhaps on these very ones. "
         "These figures tell how well it remembers, not how it does on a camera it has not seen."
-    ]
+    )

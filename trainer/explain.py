@@ -115,10 +115,10 @@ def summary(explained: Explained) -> list[str]:
     whole = explained.pointing.get("all cameras")
     if whole is not None and whole.inner_share is not None:
         sentences.append(
-            f"In OCCUPIED crops {percent(whole.inner_share)} of the attention lies in the slot, "
-            f"not on its rim (the outer 1/{round(1 / RIM_SHARE)} along each side; spread evenly: "
-            f"{percent(whole.uniform_inner_share)}). Its strongest place is inside in "
-            f"{percent(whole.peak_inside_share)} of them (by chance: "
+            f"By the class activation map, {percent(whole.inner_share)} of the attention to "
+            f"OCCUPIED crops lies in the slot, not on its rim (the outer 1/{round(1 / RIM_SHARE)} "
+            f"along each side; spread evenly: {percent(whole.uniform_inner_share)}). Its strongest "
+            f"place is inside in {percent(whole.peak_inside_share)} of them (by chance: "
             f"{percent(whole.uniform_peak_inside_share)})."
         )
     return sentences
@@ -163,8 +163,9 @@ def _picture(crop: ExplainedCrop, explanation: Explanation) -> Picture:
 
 def _pointing_blocks(explained: Explained) -> list[Block]:
     return [
-        "A crop is the slot, so what stands in it is in the middle. Attention on the rim means "
-        "that the model watches edges, neighbours or shadows. The last column counts OCCUPIED "
-        "crops in which it saw nothing of OCCUPIED anywhere.",
+        "By the class activation map, whatever is shown above. A crop is the slot, so what stands "
+        "in it is in the middle. Attention on the rim means that the model watches edges, "
+        "neighbours or shadows. The last column counts OCCUPIED crops in which it saw nothing of "
+        "OCCUPIED anywhere.",
         Table(POINTING_HEADER, pointing_rows(explained)),
     ]

@@ -45,7 +45,7 @@ def class_activation(classifier: Classifier, opacity: float) -> Explanation:
         )
     return Explanation(
         "Class activation map",
-        f"Where the shipped model saw OCCUPIED. {_COLOURS}(Zhou et al. 2016.)",
+        f"Where the bundle's model saw OCCUPIED. {_COLOURS}(Zhou et al. 2016.)",
         _laid_over(lambda crop_rgb: classifier.predict(crop_rgb).attention, opacity),
     )
 
@@ -54,7 +54,7 @@ def occlusion(classifier: Classifier, opacity: float) -> Explanation:
     """Return what covering each place changes in the shipped model's answer."""
     return Explanation(
         "Occlusion sensitivity",
-        "Blurring what is yellow makes the slot look emptier to the shipped model. A blurred "
+        "Blurring what is yellow makes the slot look emptier to the bundle's model. A blurred "
         f"spot may look like a thing itself: see the class activation map too. {_COLOURS}"
         "(Zeiler and Fergus 2014.)",
         _laid_over(lambda crop_rgb: occlusion_sensitivity(classifier, crop_rgb), opacity),

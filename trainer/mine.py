@@ -51,7 +51,7 @@ def mine(
 ) -> Mined:
     """Fill `out` up to `count` crops that wait for a label; the pool is only read.
 
-    Half are those whose confident answer another witness disputes, half the undecided ones,
+    Half are those whose answer another witness disputes, half the undecided ones,
     as far as there are. What was handed out before stays, with the labels it got, and is not
     handed out again. `data_folders`, labelled crops, are one more witness.
 
@@ -108,6 +108,8 @@ def _ask(
         np.array(probability, np.float32),
         np.array(in_other_light, np.float32),
         np.stack(embedding),
+        classifier.bundle.empty_at,
+        classifier.bundle.occupied_at,
     )
 
 

@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -204,8 +207,6 @@ def test_a_bundle_is_installed_in_the_models_folder_only(tmp_path, name):
 
 
 def test_an_unknown_runtime_says_what_to_install():
-    import sys
-
     if "tflite_runtime" in sys.modules:
         pytest.skip("tflite-runtime is installed here")
     with pytest.raises(RuntimeMissing, match="install ai-edge-litert"):
@@ -223,6 +224,57 @@ def test_installing_keeps_the_one_before_and_rolling_back_swaps_them(bundle_path
     rollback_bundle(installed)
     assert read_bundle(installed).name == "newer"
     assert not [path for path in models.iterdir() if path.suffix == ".tmp"]
+
+
+ROLL_BACK_UNTIL_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from edge.bundle import rollback_bundle
+
+renames_left = int(sys.argv[2])
+
+def kill_before_rename(event, _):
+    global renames_left
+    if event == "os.rename":
+        if renames_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        renames_left -= 1
+
+sys.addaudithook(kill_before_rename)
+rollback_bundle(Path(sys.argv[1]))
+"""
+
+
+def roll_back_until_killed(installed, renames):
+    """Roll back in a process that is killed right after so many of its renames."""
+    command = [sys.executable, "-c", ROLL_BACK_UNTIL_KILLED, str(installed), str(renames)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+
+
+@pytest.fixture
+def installed_twice(bundle_path, tmp_path):
+    """Return an installed bundle "newer"; the one before it is a copy of the shipped."""
+    install_bundle(SHIPPED, tmp_path / "models", "default")
+    change_manifest(bundle_path, lambda m: m.update(name="newer"))
+    return install_bundle(bundle_path, tmp_path / "models", "default")
+
+
+def test_a_rollback_that_was_killed_half_way_is_finished_by_repeating_it(installed_twice):
+    roll_back_until_killed(installed_twice, renames=1)
+    assert not installed_twice.exists()
+    rollback_bundle(installed_twice)
+    assert read_bundle(installed_twice).name == read_bundle(SHIPPED).name
+    rollback_bundle(installed_twice)
+    assert read_bundle(installed_twice).name == "newer"
+    assert len(list(installed_twice.parent.iterdir())) == 2
+
+
+def test_what_a_killed_rollback_left_does_not_hinder_the_next(installed_twice):
+    roll_back_until_killed(installed_twice, renames=2)
+    assert read_bundle(installed_twice).name == read_bundle(SHIPPED).name
+    install_bundle(SHIPPED, installed_twice.parent, "default")
+    rollback_bundle(installed_twice)
+    assert len(list(installed_twice.parent.iterdir())) == 2
 
 
 def test_a_damaged_bundle_never_replaces_a_working_one(bundle_path, tmp_path):

@@ -1,5 +1,7 @@
 """The trainer's command line: exit status and words for people."""
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -105,6 +107,27 @@ def test_evaluate_writes_a_report_of_the_shipped_file(
     page = (tmp_path / "report" / "report.html").read_text()
     assert "Written without pictures" in page
     assert "data:image" not in page
+    assert "The model was trained on crops of drawn, perhaps on these very ones." in page
+
+
+@pytest.mark.slow
+def test_evaluate_claims_no_more_than_names_tell_and_warns_of_answered_garbage(
+    tmp_path: Path, tiny_bundle: Path, drawn_folders: Callable[..., None]
+) -> None:
+    drawn_folders(tmp_path / "data")
+    for file in (tmp_path / "data").rglob("drawn__*"):
+        file.rename(file.with_name(file.name.replace("drawn__", "yard__")))
+    # One that answers everything.
+    bundle = shutil.copytree(tiny_bundle, tmp_path / "rash")
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    manifest["thresholds"] = {"empty_at": 0.5, "occupied_at": 0.500001}
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    arguments = ["evaluate", "--bundle", str(bundle), "--data", str(tmp_path / "data")]
+    assert main([*arguments, "--out", str(tmp_path / "report")]) == 0
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "On sources whose names it does not know (all crops: 32 crops)" in text
+    assert "> Only the names of the sources tell that these crops are new to the model." in text
+    assert "> Of 2,000 pictures that show no slot, such as a hand or noise, " in text
 
 
 def test_evaluating_what_is_no_bundle_ends_with_78(

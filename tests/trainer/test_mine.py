@@ -47,7 +47,7 @@ def answers_of(
         if in_other_light is None
         else np.array(in_other_light, np.float32)
     )
-    return Answers(answers, lights, np.eye(len(answers), 8, dtype=np.float32))
+    return Answers(answers, lights, np.eye(len(answers), 8, dtype=np.float32), 0.4, 0.6)
 
 
 def test_only_an_answer_near_a_half_is_undecided() -> None:
@@ -68,6 +68,12 @@ def test_a_wrong_label_or_a_wrong_answer_is_a_dispute() -> None:
         None,
         None,
     ]
+
+
+def test_what_the_device_would_not_answer_is_undecided_whatever_its_label() -> None:
+    crops = [crop_of(is_occupied=False), crop_of(is_occupied=True), crop_of(is_occupied=False)]
+    doubts = doubts_of(crops, answers_of([0.51, 0.41, 0.61]), None)
+    assert [doubt.kind for doubt in doubts if doubt] == [UNDECIDED, UNDECIDED, DISPUTED]
 
 
 def test_an_answer_that_other_light_flips_is_a_dispute() -> None:

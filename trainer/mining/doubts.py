@@ -1,9 +1,9 @@
 """Reasons to doubt what the model says of a crop without knowing its label.
 
-An undecided answer is doubtful by itself. A confident one is when another witness
-disagrees: a label, the most similar labelled crops, the same crop in other light, or the
-same slot right before and after. A doubt's strength is 0..1; for a witness it is how far
-apart the two probabilities are.
+An undecided answer is doubtful by itself. One that a device would give, at or beyond a
+threshold, is when another witness disagrees: a label, the most similar labelled crops, the
+same crop in other light, or the same slot right before and after. A doubt's strength is 0..1;
+for a witness it is how far apart the two probabilities are.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.types import ImageRGB
+from trainer.metrics import is_answered
 from trainer.mining.pool import PoolCrop, tracks_of
 
 Floats = npt.NDArray[np.float32]
@@ -41,6 +42,8 @@ class Answers:
     probability: Floats  # (count,), of OCCUPIED
     in_other_light: Floats  # (count, len(OTHER_LIGHTS)), of OCCUPIED
     embedding: Floats  # (count, features), of length 1
+    empty_at: float  # the thresholds; what lies between them is no answer
+    occupied_at: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +75,14 @@ def doubts_of(
     opinions = [*_by_label(crops), *_by_light(answers), *_by_time(crops, answers)]
     if labelled is not None:
         opinions += _by_neighbours(answers, labelled)
+    # Who says nothing cannot be contradicted.
+    has_answer = is_answered(answers.probability, answers.empty_at, answers.occupied_at)
     disputes: dict[int, Doubt] = {}
     for opinion in opinions:
         probability = float(answers.probability[opinion.index])
         strength = abs(probability - opinion.probability)
         is_contrary = word_of(opinion.probability) != word_of(probability)
-        if is_contrary and strength >= _LEAST_DISPUTED:
+        if has_answer[opinion.index] and is_contrary and strength >= _LEAST_DISPUTED:
             known = disputes.get(opinion.index)
             if known is None or strength > known.strength:
                 reason = f"reads {_reading(probability)}, but {opinion.words}"

@@ -23,13 +23,14 @@ from trainer.pictures import read_picture
 
 _HEADINGS = {
     DISPUTED: "Perhaps wrong: another witness disagrees",
-    UNDECIDED: "Undecided: near 0.5",
+    UNDECIDED: "Undecided: neither surely EMPTY nor surely OCCUPIED",
 }
 _EXPLANATION = (
     "Move the pictures from to_label into the folders empty and occupied beside this page, and "
     "train with --data on this folder. Or write EMPTY or OCCUPIED into the column 'label' of "
     "to_label/index.csv and train with --data on to_label. Move what shows no slot into neither, "
-    "and delete its line."
+    "and delete its line. The figures are the probability of OCCUPIED: 0 is surely EMPTY, 1 surely "
+    "OCCUPIED."
 )
 _THUMBNAIL_PX = 192
 TO_LABEL, PAGE_FILE = "to_label", "index.html"
