@@ -18,6 +18,9 @@ import numpy.typing as npt
 from edge.bundle import BundleRefused, read_golden
 from edge.types import Bundle, ConfigurationError, ImageRGB
 
+# Of the interpreter. Further threads shorten a crop by less than they cost in processor time, and
+# leave no core to the camera's decoder: `slotwatch bench` measures them, docs/benchmarks.md tells.
+THREADS = 1
 BUDGET_S = 0.1  # the original system's promise: one crop in under 100 ms on the device's CPU
 
 
@@ -102,7 +105,7 @@ class _Output:
 class Classifier:
     """One interpreter of one bundle."""
 
-    def __init__(self, bundle: Bundle, threads: int = 1, runtime: str | None = None) -> None:
+    def __init__(self, bundle: Bundle, threads: int = THREADS, runtime: str | None = None) -> None:
         """Load the bundle's model; run `self_test` before trusting it.
 
         Raises:
@@ -110,6 +113,7 @@ class Classifier:
             BundleRefused: the runtime cannot load the model, or its shapes do not fit.
         """
         self.bundle = bundle
+        self.threads = threads
         self.runtime, interpreter_class = load_runtime(runtime)
         try:
             with _without_chatter():
@@ -221,7 +225,9 @@ class Classifier:
         return median_s
 
 
-def open_classifier(bundle: Bundle, threads: int = 1, runtime: str | None = None) -> Classifier:
+def open_classifier(
+    bundle: Bundle, threads: int = THREADS, runtime: str | None = None
+) -> Classifier:
     """Return a classifier that passed its self-test.
 
     Raises:

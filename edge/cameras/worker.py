@@ -112,6 +112,7 @@ def serve(camera: Camera, latest: Latest, requests_fd: int, answers_fd: int) -> 
             send(answers_fd, "end")
             return
         latest.put(frame)
+        del frame  # Megabytes that nobody needs while the next request is awaited.
         send(answers_fd, "frame")
         is_queue_empty = False
 
