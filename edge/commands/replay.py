@@ -6,18 +6,19 @@ import argparse
 import csv
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
 from edge.bundle import read_bundle
-from edge.cameras import Camera, open_camera
+from edge.cameras import Camera, camera_kind, open_camera
 from edge.classifier import open_classifier
-from edge.commands import Progress, add_config_argument
+from edge.commands import Progress, add_config_argument, count_of
 from edge.inference import build_pipeline
 from edge.journal import Journal
 from edge.pipeline import Pipeline
@@ -35,7 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="PATH",
         help="a folder of pictures, one picture, a video file (one frame per camera.every of its "
-        "own time), or simulator",
+        "own time), or simulator with --frames",
+    )
+    parser.add_argument(
+        "--frames",
+        type=count_of,
+        metavar="N",
+        help="stop after so many frames; the simulator has no end",
     )
     parser.add_argument(
         "--readings",
@@ -58,17 +65,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Replay; one frame counts as `camera.every` of time (a video: its own time)."""
     settings = read_settings(arguments.config)
-    camera_settings = replace(settings.camera, source=arguments.source)
+    settings = replace(settings, camera=replace(settings.camera, source=arguments.source))
+    if camera_kind(arguments.source) == "simulator" and arguments.frames is None:
+        raise ConfigurationError("the simulator has no end; say how many frames with --frames")
     labels = _read_labels(arguments.labels) if arguments.labels else None
     with ExitStack() as stack:
         readings_file = _open(stack, arguments.readings)
         events_file = _open(stack, arguments.events)
         classifier = open_classifier(read_bundle(settings.model))
-        camera = open_camera(camera_settings, once=True)
+        camera = open_camera(settings.camera, once=True)
         stack.callback(camera.close)
         pipeline = build_pipeline(settings, classifier)
         tally = _Tally(labels)
-        _replay(camera, pipeline, readings_file, events_file, tally)
+        frames = islice(_frames(camera), arguments.frames)
+        _replay(frames, pipeline, readings_file, events_file, tally)
     print(tally.summary())
     return 0
 
@@ -88,7 +98,7 @@ def _frames(camera: Camera) -> Iterator[Frame]:
 
 
 def _replay(
-    camera: Camera,
+    frames: Iterable[Frame],
     pipeline: Pipeline,
     readings_file: TextIO | None,
     events_file: TextIO | None,
@@ -96,7 +106,7 @@ def _replay(
 ) -> None:
     journal = Journal(None)
     progress = Progress("frame", None)
-    for frame in _frames(camera):
+    for frame in frames:
         start_s = time.perf_counter()
         result = pipeline.process(frame)
         recorded = journal.record(result.changes)

@@ -79,3 +79,12 @@ def test_a_number_of_threads_below_one_is_refused():
     result = slotwatch(["bench", "--threads", "0"])
     assert result.returncode == 2
     assert "'0' is no whole number above 0" in result.stdout
+
+
+def test_the_simulator_is_replayed_for_as_many_frames_as_asked():
+    endless = slotwatch(["replay", "--source", "simulator"])
+    assert endless.returncode == 78
+    assert endless.stdout == "the simulator has no end; say how many frames with --frames\n"
+    assert slotwatch(["replay", "--source", "simulator", "--frames", "2"]).stdout.startswith(
+        "2 frames, "
+    )
