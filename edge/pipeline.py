@@ -179,6 +179,11 @@ class Pipeline:
         for transition, memory in changes:
             self.memories[transition.slot_id] = memory
 
+    @property
+    def placed(self) -> tuple[Slot, ...]:
+        """The enabled slots where the newest usable frame showed them, in that frame's pixels."""
+        return tuple(slot for slot in self._planned_for or () if slot is not None)
+
     def crop(self, slot_id: str, frame: Frame) -> ImageRGB | None:
         """Return a slot's crop of the newest frame; None where that does not show the slot."""
         for slot, plan in zip(self._enabled, self._plans, strict=True):

@@ -65,7 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
     result = pipeline.process(frame)
     if arguments.out is not None:
         height_px, width_px = frame.image_rgb.shape[:2]
-        slots = scale_slots(settings.slots, settings.frame_wh, (width_px, height_px))
+        placed = {slot.id: slot for slot in pipeline.placed}
+        slots = [
+            placed.get(slot.id, slot)
+            for slot in scale_slots(settings.slots, settings.frame_wh, (width_px, height_px))
+        ]
         picture = annotate(frame.image_rgb, slots, {r.slot_id: r for r in result.readings})
         _write_picture(arguments.out, picture)
         states = [reading.state for reading in result.readings]

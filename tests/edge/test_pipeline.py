@@ -8,6 +8,7 @@ from edge.change import LONGEST_AGE_S
 from edge.pipeline import Pipeline, carry_over, region_key
 from edge.preprocess import rectangle_polygon
 from edge.types import DecisionSettings, Frame, Reason, Slot, SlotMemory, State
+from tests import racks
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DECISION = DecisionSettings(confirm=2, unknown_after_s=3.0)
@@ -114,6 +115,21 @@ def test_a_lost_camera_makes_every_known_slot_unknown_once():
     subject.commit(lost.changes)
     assert {t.reason for t, _ in lost.changes} == {Reason.CAMERA_LOST}
     assert subject.lose_camera(START).changes == ()
+
+
+def test_a_bumped_camera_moves_the_regions_along():
+    reference_rgb = racks.cabinet()
+    subject = Pipeline(
+        racks.slots(), (racks.WIDTH_PX, racks.HEIGHT_PX), DECISION, brightness, 32, reference_rgb
+    )
+    for sequence, shift_px in enumerate((0, 0, 12, 12, 12)):
+        image_rgb = np.roll(reference_rgb, shift_px, axis=1)
+        subject.process(Frame(image_rgb, sequence, START, float(sequence)))
+    moved = [
+        after.polygon_px - before.polygon_px
+        for before, after in zip(racks.slots(), subject.placed, strict=True)
+    ]
+    assert np.allclose(moved, (12, 0), atol=1)
 
 
 class CountingModel:
