@@ -33,8 +33,9 @@ check: .venv-dev/ready ## format, lint and types, as CI demands them
 train: .venv-dev/ready ## labelled crops (and the simulator's) to a model bundle: make train DATA=... OUT=models/...
 	@scripts/train "$(DATA)" "$(OUT)" $(ARGS)
 
-bench: .venv/ready ## what a slot, a frame and a minute cost on this machine
-	@.venv/bin/slotwatch bench --config "$(CONFIG)" $(ARGS)
+bench: .venv-dev/ready ## speed on this machine, beside other runtimes and its limits: ARGS=--write for docs/
+	@scripts/python 3.11 >/dev/null 2>&1 && $(MAKE) --no-print-directory .venv-tflite/ready || true
+	@.venv-dev/bin/python -m benchmarks.speed --config "$(CONFIG)" $(ARGS)
 
 lock: .venv-lock/ready ## resolve the newest versions and write requirements/*.txt
 	@scripts/lock
