@@ -37,6 +37,7 @@ LONGEST_GAP = timedelta(seconds=30)
 _SMALL_WIDTH_PX = 160  # an arm is several of these wide, and a frame costs under a millisecond
 _READ_LINES = 240  # of the picture, before the lines are averaged down
 _MEDIAN_STEP = 7  # every so many pixels tell the common shift as well as all of them
+_SUM_OF_CHANNELS = np.ones((1, 3), np.float32)
 
 LabPicture = npt.NDArray[np.float32]  # (height, width, 3), small
 Mask = npt.NDArray[np.bool_]  # (height, width), small
@@ -122,9 +123,11 @@ def _small_lab(image_rgb: ImageRGB) -> LabPicture:
 
 
 def _changed(one: LabPicture, other: LabPicture) -> Mask:
-    difference = one - other
-    difference -= np.median(difference.reshape(-1, 3)[::_MEDIAN_STEP], axis=0)
-    return np.asarray(np.abs(difference).sum(axis=2) > CHANGED_LEVELS)
+    difference = cv2.subtract(one, other)
+    # OpenCV takes a fifth of the time that numpy needs for a last axis of three.
+    light = np.median(difference.reshape(-1, 3)[::_MEDIAN_STEP], axis=0)
+    beyond = cv2.absdiff(difference, (*light.tolist(), 0.0))
+    return np.asarray(cv2.transform(beyond, _SUM_OF_CHANNELS) > CHANGED_LEVELS)
 
 
 def _large_pieces(changed: Mask, smallest_area: float) -> Mask:
