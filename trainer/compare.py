@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -263,9 +264,14 @@ def _line(recipe: str, fold: str, rows: Sequence[FoldFigures], is_mean: bool = F
     return (
         f"| {recipe} | {fold} | {crops} | {mean('auc'):.3f} ({min(aucs):.3f}-{max(aucs):.3f}) | "
         f"{mean('balanced_accuracy'):.3f} | {mean('coverage'):.3f} | "
-        f"{mean('answered_balanced_accuracy'):.3f} | {mean('dark_balanced_accuracy'):.3f} | "
+        f"{_or_dash(mean('answered_balanced_accuracy'))} | {mean('dark_balanced_accuracy'):.3f} | "
         f"{mean('garbage_answered') / GARBAGE_COUNT:.1%} |"
     )
+
+
+def _or_dash(figure: float) -> str:
+    """Return the figure; a dash where no run answered of both labels."""
+    return "-" if math.isnan(figure) else f"{figure:.3f}"
 
 
 def _mean(values: Sequence[float | None]) -> float:

@@ -164,6 +164,6 @@ def test_the_table_has_means_over_seeds_and_folds() -> None:
 
     rows = [row(1, "a", 0.9), row(2, "a", 0.8), row(1, "b", 0.7), row(2, "b", None)]
     _, _, of_a, of_b, mean = table_of(rows).splitlines()
-    assert of_a == "| tiny | a | 10 | 0.850 (0.800-0.900) | 0.800 | 0.900 | nan | 0.700 | 1.0% |"
+    assert of_a == "| tiny | a | 10 | 0.850 (0.800-0.900) | 0.800 | 0.900 | - | 0.700 | 1.0% |"
     assert of_b.startswith("| tiny | b | 10 | 0.700 (")
     assert mean.startswith("| **tiny** | **mean** |  | 0.800 (0.800-0.800) |")
