@@ -65,9 +65,17 @@ def decide(
     is_upheld = reading.upholds is not None and reading.upholds is memory.state
     if reading.state is State.UNKNOWN and not is_upheld:
         return _not_sure(memory, reading, now_s, at, decision)
-    sure = replace(memory, confident_monotonic_s=now_s)
     if is_upheld or reading.state is memory.state:
-        return replace(_without_candidate(sure), probability=reading.probability), None
+        # The way of nearly every reading: one copy, not three.
+        return replace(
+            memory,
+            probability=reading.probability,
+            confident_monotonic_s=now_s,
+            candidate=None,
+            agreed=0,
+            candidate_monotonic_s=None,
+        ), None
+    sure = replace(memory, confident_monotonic_s=now_s)
     agreed, first_s = 1, now_s
     if reading.state is memory.candidate and memory.candidate_monotonic_s is not None:
         agreed, first_s = memory.agreed + 1, memory.candidate_monotonic_s
