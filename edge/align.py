@@ -53,6 +53,11 @@ HOLDING_SHARE = 0.3
 _SEEN_SHARE = 0.12
 # A person may pass close to the camera; one who stays for three frames is told about.
 UNLIKE_LOOKS = 3
+# A band of the picture is shown when more than this share of its patches is recognised: of
+# bands with another look than the reference's, 7 in 8 torn ones had at most 0.25, undamaged
+# ones at least 0.26, mostly 0.45. Chosen on the screws, five days of a car park, games 2, 4, 5.
+SHOWN_SHARE = 0.25
+_LEAST_BAND_PATCHES = 4  # a band with fewer is too plain to be missed
 # A search for the pose is made in the first frames that do not agree, then in each 16th: at one
 # frame per second, less than a hundredth of a core.
 _FIRST_SEARCHES = 3
@@ -146,6 +151,24 @@ def align(anchor: Anchor, image_rgb: ImageRGB, before: Alignment) -> Alignment:
         if found is not None and found[1] >= HOLDING_SHARE:
             return _placed(anchor, *found, before)
     return _not_aligned(share, before)
+
+
+def find_shown(
+    anchor: Anchor, image_rgb: ImageRGB, alignment: Alignment, bands: int
+) -> npt.NDArray[np.bool_]:
+    """Return which bands of a frame, from top to bottom, show what the reference has there.
+
+    bool (bands,). Light changes the look of a whole band, but seldom that of most of its
+    patches; where lines are lost or out of place, hardly a patch is recognised.
+    """
+    work = shrink(image_rgb, anchor.patches.work_wh)
+    pose = _to_work(alignment.matrix, anchor.scale)
+    seen = match(anchor.patches, work, pose)
+    lines = cv2.transform(anchor.patches.centres[:, None], pose)[:, 0, 1]
+    of_band = (lines[seen.inside] * bands / len(work)).astype(np.intp)
+    counted = np.bincount(of_band, minlength=bands)
+    recognised = np.bincount(of_band[seen.recognised[seen.inside]], minlength=bands)
+    return np.asarray((recognised > SHOWN_SHARE * counted) | (counted < _LEAST_BAND_PATCHES))
 
 
 def _is_still(anchor: Anchor, seen: Match) -> bool:

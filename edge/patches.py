@@ -83,6 +83,12 @@ class Match:
         return self.inside & (self.correlation > _AGREEING_CORRELATION) & near
 
     @property
+    def recognised(self) -> npt.NDArray[np.bool_]:
+        """Which patches are seen about where the pose says, bool (n,)."""
+        near = np.abs(self.displacement).max(axis=1) < _NEAR_PX
+        return np.asarray(self.inside & near & (self.correlation > _NEAR_CORRELATION))
+
+    @property
     def share(self) -> float:
         """The share 0..1 of agreeing patches; of all of them when few lie in the frame."""
         return float(self.agreeing.sum() / max(self.inside.sum(), LEAST_PATCHES))
@@ -178,9 +184,7 @@ def _normalize(pictures: Grey) -> Floats:
 
 def step(patches: Patches, seen: Match) -> Pose | None:
     """Return the correction that a match's near patches ask for, in the reference's axes."""
-    near = np.abs(seen.displacement).max(axis=1) < _NEAR_PX
-    chosen = seen.inside & near & (seen.correlation > _NEAR_CORRELATION)
-    return fit(patches.centres, seen.displacement, chosen, _POLISH_INLIER_PX)
+    return fit(patches.centres, seen.displacement, seen.recognised, _POLISH_INLIER_PX)
 
 
 def polish(patches: Patches, work: Grey, pose: Pose) -> Pose | None:

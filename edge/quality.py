@@ -76,7 +76,11 @@ class _Brightness:
 
 
 def judge(
-    memory: GateMemory, image_rgb: ImageRGB, reference: Look | None, frozen_after: int | None
+    memory: GateMemory,
+    image_rgb: ImageRGB,
+    reference: Look | None,
+    frozen_after: int | None,
+    shown: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[GateMemory, Reason | None]:
     """Return the new memory, and why the picture shows nothing to classify, None when it does.
 
@@ -85,8 +89,10 @@ def judge(
     another reference begin with a new memory.
     `frozen_after`: so many equal pictures in a row are a frozen camera; None: they never are.
 
-    FRAME_UNLIKE and, against a reference, FRAME_TORN are also what a bumped camera gives:
-    ask `edge.align` before believing them.
+    FRAME_UNLIKE and, against a reference, FRAME_TORN are also what a bumped camera and
+    another light give: ask `edge.align` before believing them, and judge again from the same
+    memory. `shown`, bool (BANDS,), are the bands that it found to show what the reference
+    does; they need not look alike.
     """
     brightness = _measure_brightness(image_rgb)
     reason = _judge_brightness(brightness)
@@ -100,7 +106,7 @@ def judge(
         return memory, Reason.FRAME_FROZEN
     reason = _judge_alone(look, reference)
     if reason is None and reference is not None:
-        reason = _judge_beside(look, reference, memory.accepted, brightness)
+        reason = _judge_beside(look, reference, memory.accepted, brightness, shown)
         if reason is None:
             memory = replace(memory, accepted=look)
     return memory, reason
@@ -192,7 +198,11 @@ def _is_filled(repeats: npt.NDArray[np.bool_]) -> bool:
 
 
 def _judge_beside(
-    look: Look, reference: Look, accepted: Look | None, brightness: _Brightness
+    look: Look,
+    reference: Look,
+    accepted: Look | None,
+    brightness: _Brightness,
+    shown: npt.NDArray[np.bool_] | None,
 ) -> Reason | None:
     """Return what is wrong with a picture that should show what the reference shows."""
     if (look.sharpness <= BLURRED_OF_REFERENCE * reference.sharpness).any():
@@ -202,6 +212,8 @@ def _judge_beside(
         return Reason.FRAME_TORN
     whole, bands = likeness(look, reference)
     if whole >= UNLIKE_LIKENESS and bands.min() >= TORN_BAND_LIKENESS:
+        return None
+    if shown is not None and (shown | (bands >= UNLIKE_LIKENESS)).all():
         return None
     if accepted is not None:
         still, still_bands = likeness(look, accepted)

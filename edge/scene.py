@@ -18,6 +18,7 @@ from edge.align import (
     Anchor,
     PictureTooPlain,
     align,
+    find_shown,
     move_slots,
     prepare_anchor,
 )
@@ -30,7 +31,7 @@ from edge.covering import (
     stayed_still,
 )
 from edge.halvings import Halvings
-from edge.look import Look, is_large_enough, look_at
+from edge.look import BANDS, Look, is_large_enough, look_at
 from edge.preprocess import scale_slots
 from edge.quality import GateMemory, fits_slots, judge, judge_still
 from edge.still import StillMemory, shrink_for_stillness, watch_still
@@ -38,7 +39,7 @@ from edge.types import Frame, ImageRGB, Reason, Slot
 
 log = logging.getLogger(__name__)
 
-# What a bumped camera gives as well: the alignment is asked before they are believed.
+# What a bumped camera and another light give as well: the alignment is asked first.
 _ALSO_OF_A_BUMP = (Reason.FRAME_UNLIKE, Reason.FRAME_TORN)
 
 
@@ -129,19 +130,23 @@ class Scene:
         return Sight(reason, self._placed, halvings)
 
     def _look_closely(self, frame: Frame, halvings: Halvings) -> Sight:
-        image_rgb = frame.image_rgb
+        image_rgb, gate_before = frame.image_rgb, self._gate
         reason = None if fits_slots(image_rgb, self._frame_wh) else Reason.FRAME_SIZE
         if reason is None:
             self._gate, reason = judge(self._gate, image_rgb, self._look, self._frozen_after)
         if self._reference is not None and (reason is None or reason in _ALSO_OF_A_BUMP):
-            reason = self._align(self._reference, image_rgb, reason)
+            reason = self._align(self._reference, image_rgb, reason, gate_before)
         if reason is not None:
             return Sight(reason, self._placed, halvings)
         self._place((image_rgb.shape[1], image_rgb.shape[0]))
         return Sight(None, self._placed, halvings, self._covered(frame))
 
     def _align(
-        self, reference: _Reference, image_rgb: ImageRGB, reason: Reason | None
+        self,
+        reference: _Reference,
+        image_rgb: ImageRGB,
+        reason: Reason | None,
+        gate_before: GateMemory,
     ) -> Reason | None:
         before = self._alignment
         self._alignment = align(reference.anchor, image_rgb, before)
@@ -150,7 +155,12 @@ class Scene:
         if self._alignment.matrix is not before.matrix and self._look is not None:
             # The gate compares with the cabinet as the camera sees it now.
             self._look = look_at(reference.as_seen(self._alignment))
-            self._gate, reason = judge(GateMemory(), image_rgb, self._look, frozen_after=None)
+            gate_before = GateMemory()
+            self._gate, reason = judge(gate_before, image_rgb, self._look, frozen_after=None)
+        is_placed = self._alignment.state is AlignmentState.ALIGNED
+        if self._look is not None and is_placed and reason in _ALSO_OF_A_BUMP:
+            shown = find_shown(reference.anchor, image_rgb, self._alignment, BANDS)
+            self._gate, reason = judge(gate_before, image_rgb, self._look, None, shown)
         if reason is None and self._alignment.unlike_looks:
             # Perhaps the first frames of a camera that turns away: they say nothing.
             return Reason.FRAME_UNLIKE

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.look import look_at
+from edge.quality import GateMemory, judge
 from edge.scene import Scene
 from edge.types import Frame, Reason
 from tests.racks import HEIGHT_PX, WIDTH_PX, bumped, cabinet, elsewhere, slots
@@ -73,6 +75,40 @@ def test_a_camera_that_was_turned_away_gives_no_reading_and_is_named():
     assert away[-1].reason is Reason.CAMERA_MOVED
     (again,) = sights(scene, cabinet())
     assert again.reason is None
+
+
+def lit_from_behind(picture_rgb, from_line=0):
+    """Return the picture with its large shapes dark where they were bright, from a line on."""
+    shapes = cv2.GaussianBlur(picture_rgb.astype(np.float32), (0, 0), 6.0)
+    lit_rgb = (picture_rgb - 1.6 * (shapes - 90.0)).clip(0, 255).astype(np.uint8)
+    lit_rgb[:from_line] = picture_rgb[:from_line]
+    return lit_rgb
+
+
+def blocks_out_of_place(picture_rgb):
+    """Return the picture as a JPEG is decoded that lacks some bytes of its middle."""
+    picture_rgb = picture_rgb.copy()
+    picture_rgb[230:] = np.roll(picture_rgb[230:], (30, 20), (0, 1))
+    return picture_rgb
+
+
+@pytest.mark.parametrize("from_line", [0, HEIGHT_PX // 2])
+def test_another_light_is_no_damage_where_the_alignment_finds_the_cabinet(from_line):
+    lit_rgb, reference_rgb = lit_from_behind(cabinet(1), from_line), cabinet()
+    assert judge(GateMemory(), lit_rgb, look_at(reference_rgb), None)[1] is not None
+    scene = Scene(slots(), FRAME_WH, reference_rgb)
+    assert [sight.reason for sight in sights(scene, lit_rgb, lit_rgb)] == [None, None]
+
+
+def test_a_torn_frame_is_named_although_the_rest_of_it_is_where_it_was():
+    (torn,) = sights(Scene(slots(), FRAME_WH, cabinet()), blocks_out_of_place(cabinet(1)))
+    assert torn.reason is Reason.FRAME_TORN
+
+
+def test_a_picture_judged_twice_is_no_repetition():
+    lit_rgb, reference_rgb = lit_from_behind(cabinet(1)), cabinet()
+    scene = Scene(slots(), FRAME_WH, reference_rgb, frozen_after=2)
+    assert [sight.reason for sight in sights(scene, lit_rgb, lit_rgb)] == [None, None]
 
 
 def test_without_a_reference_only_what_is_beyond_doubt_is_refused():
