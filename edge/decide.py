@@ -2,6 +2,7 @@
 
 A state changes after `confirm` equal readings in a row that span `confirm_for_s`. A reading
 that is not sure breaks the row: it neither counts for a change nor leaves the count standing.
+Only where something is in front of the slot does the row wait: the slot itself said nothing.
 A slot that has had no sure reading for `unknown_after_s` becomes UNKNOWN, with the reason.
 A confirmed state is upheld by readings just short of its threshold (hysteresis), so that a
 probability that wavers about a threshold does not make the state waver.
@@ -97,7 +98,7 @@ def _not_sure(
     at: datetime,
     decision: DecisionSettings,
 ) -> tuple[SlotMemory, Transition | None]:
-    broken = _without_candidate(memory)
+    broken = memory if reading.reason is Reason.SLOT_COVERED else _without_candidate(memory)
     if memory.state is State.UNKNOWN:
         # The newest reason is the one a person can act on.
         return replace(broken, reason=reading.reason, probability=reading.probability), None

@@ -17,14 +17,17 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def play(probabilities, memory=None, decision=DECISION, every_s=1.0):
-    """Return the transitions and the last memory; None stands for a slot that is not seen."""
+    """Return the transitions and the last memory.
+
+    Instead of a probability: None for a frame that shows nothing, a reason for a slot not seen.
+    """
     memory = memory or SlotMemory()
     transitions = []
     for index, probability in enumerate(probabilities):
         now_s = index * every_s
         reading = (
-            unusable(SLOT, Reason.FRAME_DARK, index)
-            if probability is None
+            unusable(SLOT, probability or Reason.FRAME_DARK, index)
+            if probability is None or isinstance(probability, Reason)
             else read_probability(SLOT, probability, index, decision)
         )
         memory, transition = decide(
@@ -75,6 +78,25 @@ def test_low_confidence_breaks_the_streak():
 
 def test_an_unusable_frame_breaks_the_streak():
     assert play([0.9, 0.9, None, 0.9, 0.9])[0] == []
+
+
+COVERED = Reason.SLOT_COVERED
+
+
+def test_a_hand_before_the_slot_neither_counts_nor_breaks_the_streak():
+    assert play([0.9, COVERED, 0.9, COVERED])[0] == []
+    transitions, _ = play([0.9, COVERED, 0.9, COVERED, COVERED, 0.9])
+    assert transitions == [(5, State.UNKNOWN, State.OCCUPIED, None)]
+
+
+def test_the_other_state_breaks_a_streak_that_waited_behind_a_hand():
+    assert play([0.9, 0.9, COVERED, 0.1, COVERED, 0.9, 0.9])[0] == []
+
+
+def test_a_slot_that_stays_covered_becomes_unknown():
+    transitions, memory = play([*[0.9] * 3, 0.1, *[COVERED] * 40])
+    assert transitions[1] == (33, State.OCCUPIED, State.UNKNOWN, COVERED)
+    assert memory.agreed == 0
 
 
 def test_the_other_state_breaks_the_streak():
