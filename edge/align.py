@@ -49,6 +49,9 @@ DEAD_BAND_PX = 0.6  # pixels of the picture at work size, of at most 640 by 640
 # A pose holds when this share of the patches agrees. Wrong pictures reached 0.08, one chessboard
 # on another 0.28; right ones, with everything in the slots changed, at least 0.36.
 HOLDING_SHARE = 0.3
+# A pose that holds is left only for one on which so many more patches agree. Where near and far
+# things part, as before a camera in the air, each has its own pose, and neither is the better.
+BETTER_SHARE = 0.1
 # Fewer agree where something covers half of the picture (at least 0.17), which is no movement.
 _SEEN_SHARE = 0.12
 # A person may pass close to the camera; one who stays for three frames is told about.
@@ -143,7 +146,10 @@ def align(anchor: Anchor, image_rgb: ImageRGB, before: Alignment) -> Alignment:
     share = seen.share
     near = polish(anchor.patches, work, pose)
     if near is not None:
-        share = max(share, match(anchor.patches, work, near).share)
+        near_share = match(anchor.patches, work, near).share
+        share = max(share, near_share)
+        if seen.share >= HOLDING_SHARE and near_share < seen.share + BETTER_SHARE:
+            return _aligned(before, before.matrix, before.displacement_px, seen.share)
         if share >= HOLDING_SHARE:
             return _placed(anchor, near, share, before)
     if before.unaligned_looks < _FIRST_SEARCHES or before.unaligned_looks % _SEARCH_EVERY == 0:

@@ -35,6 +35,7 @@ LARGEST_SHARE = 0.35
 LONGEST_GAP = timedelta(seconds=30)
 
 _SMALL_WIDTH_PX = 160  # an arm is several of these wide, and a frame costs under a millisecond
+_NUDGE_SMALL_PX = 0.5  # of the small picture: edges change by less than a thing in front does
 _READ_LINES = 240  # of the picture, before the lines are averaged down
 _MEDIAN_STEP = 7  # every so many pixels tell the common shift as well as all of them
 _SUM_OF_CHANNELS = np.ones((1, 3), np.float32)
@@ -97,6 +98,21 @@ def find_covered(
         CoverMemory(rested, small, still_frames, at),
         frozenset(slot_map.slot_ids[number] for number in covered),
     )
+
+
+def is_nudge(
+    before: Sequence[Slot | None], after: Sequence[Slot | None], frame_wh: tuple[int, int]
+) -> bool:
+    """Return whether slots moved so little between two pictures that these can be compared.
+
+    The slots are in pixels of `frame_wh`; None has left the picture.
+    """
+    moved_px = [
+        float(np.abs(one.polygon_px - other.polygon_px).max())
+        for one, other in zip(before, after, strict=True)
+        if one is not None and other is not None
+    ]
+    return bool(moved_px) and max(moved_px) * _SMALL_WIDTH_PX / frame_wh[0] < _NUDGE_SMALL_PX
 
 
 def stayed_still(memory: CoverMemory, at: datetime) -> CoverMemory:

@@ -27,6 +27,7 @@ from edge.covering import (
     SlotMap,
     find_covered,
     is_at_rest,
+    is_nudge,
     map_slots,
     stayed_still,
 )
@@ -171,7 +172,7 @@ class Scene:
         known = self._placed_for
         if known is not None and known[0] == wh and known[1].matrix is self._alignment.matrix:
             return
-        reference = self._reference
+        reference, before = self._reference, self._placed
         if reference is None:
             self._placed = scale_slots(self._slots, self._frame_wh, wh)
         else:
@@ -179,10 +180,12 @@ class Scene:
             self._placed = tuple(
                 None if slot is None else scale_slots([slot], reference.wh, wh)[0] for slot in moved
             )
+        is_nudged = known is not None and known[0] == wh and is_nudge(before, self._placed, wh)
         self._placed_for = (wh, self._alignment)
         seen = [slot for slot in self._placed if slot is not None]
         self._cover_map = map_slots(seen, wh) if seen else None
-        self._cover = None
+        # The arm of whoever nudged the camera is still there.
+        self._cover = self._cover if is_nudged else None
 
     def _covered(self, frame: Frame) -> frozenset[str]:
         if self._cover_map is None:

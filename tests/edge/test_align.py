@@ -110,6 +110,18 @@ def test_a_bumped_camera_is_searched_for_after_each_16_frames_without_an_answer(
     assert error_px(found.matrix, matrix) < 1.0
 
 
+def test_a_pose_that_holds_is_not_left_for_one_that_is_hardly_better(anchor):
+    near_rgb, near = bumped(cabinet(), shift_px=(4.0, 0.0))
+    far_rgb, _ = bumped(cabinet(), shift_px=(5.2, 0.0))
+    alignment = align(anchor, near_rgb, Alignment())
+    for share in (0.55, 0.5, 0.45, 0.5):  # of the picture that lies near
+        line = round(HEIGHT_PX * share)
+        parted_rgb = np.concatenate([near_rgb[:line], far_rgb[line:]])
+        alignment = align(anchor, parted_rgb, alignment)
+        assert alignment.state is ALIGNED
+        assert error_px(alignment.matrix, near) < 1.0
+
+
 def test_steps_too_small_to_notice_do_not_add_up(anchor):
     alignment = Alignment()
     for quarter in range(40):

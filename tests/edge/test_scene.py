@@ -137,6 +137,16 @@ def test_a_plain_reference_leaves_the_regions_where_they_are(caplog):
     assert "movements are not followed" in caplog.text
 
 
+def test_an_arm_that_nudges_the_camera_still_covers():
+    arm_rgb = cabinet()
+    cv2.line(arm_rgb, (0, 200), (400, 200), (200, 150, 120), 90)
+    nudged_rgb, _ = bumped(arm_rgb, (1.2, 0.8))
+    scene = Scene(slots(), FRAME_WH, cabinet())
+    _, behind, nudged = sights(scene, cabinet(), arm_rgb, nudged_rgb)
+    assert nudged.slots is not behind.slots
+    assert {"11", "12"} <= nudged.covered
+
+
 def test_slots_behind_an_arm_are_covered():
     arm_rgb = cabinet()
     cv2.line(arm_rgb, (0, 200), (400, 200), (200, 150, 120), 90)
