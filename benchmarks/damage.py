@@ -160,7 +160,7 @@ DAMAGES: dict[str, Damage] = {
     "grey": Damage(_one_level(30, 220), ALWAYS, ""),
     FROZEN: Damage(lambda image_rgb, _rng: (image_rgb, ALWAYS), ALWAYS, ""),
     "blur": Damage(blur, 0.5, "% of the width"),
-    "noise": Damage(noise, 120.0, "levels"),
+    "noise": Damage(noise, 40.0, "levels"),
     "torn JPEG": Damage(torn_jpeg, 0.2, "of the picture changed"),
     "half H.264": Damage(half_h264, 0.2, "of the picture changed"),
     "exposure": Damage(exposure, 0.9, "of the picture clipped"),

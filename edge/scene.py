@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 
@@ -155,7 +155,9 @@ class Scene:
             return Reason.CAMERA_MOVED
         if self._alignment.matrix is not before.matrix and self._look is not None:
             # The gate compares with the cabinet as the camera sees it now.
-            self._look = look_at(reference.as_seen(self._alignment))
+            # A picture that was turned is softer than what the camera gives.
+            as_seen = look_at(reference.as_seen(self._alignment))
+            self._look = replace(as_seen, sharpness=self._look.sharpness)
             gate_before = GateMemory()
             self._gate, reason = judge(gate_before, image_rgb, self._look, frozen_after=None)
         is_placed = self._alignment.state is AlignmentState.ALIGNED

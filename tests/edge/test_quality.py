@@ -95,6 +95,13 @@ def drowned_in_noise(image):
     return (image + noise).clip(0, 255).astype(np.uint8)
 
 
+def noisy(image):
+    """Return the picture as a sensor gives it that fails, in which all can still be seen."""
+    return (
+        (image + np.random.default_rng(3).normal(0, 30, image.shape)).clip(0, 255).astype(np.uint8)
+    )
+
+
 def lamp_in_the_dark(image):
     noise = np.random.default_rng(3).normal(4, 2, image.shape).clip(0, 255).astype(np.uint8)
     return cv2.circle(noise, (320, 180), 60, (250, 250, 240), -1)
@@ -127,6 +134,7 @@ def turned_away(image):
         (smeared, Reason.FRAME_TORN, Reason.FRAME_TORN),
         (without_chroma_below, Reason.FRAME_TORN, Reason.FRAME_TORN),
         (drowned_in_noise, Reason.FRAME_TORN, Reason.FRAME_TORN),
+        (noisy, None, Reason.FRAME_TORN),
         (tinted_below, None, Reason.FRAME_TORN),
         (blocks_out_of_place, None, Reason.FRAME_TORN),
         (blurred(0.01), Reason.FRAME_BLURRED, Reason.FRAME_BLURRED),
