@@ -4,8 +4,8 @@ A classifier answers a black, torn or blurred picture with confidence. A frame t
 show the cabinet must therefore never reach it; each slot becomes UNKNOWN with the reason
 instead. Runs in the inference thread.
 
-The limits were chosen on chess games 2, 4 and 5, five days of a car park, an aerial video
-and the simulator; `benchmarks/damaged_frames.py` shows them on others.
+The limits were chosen on chess games 2, 4 and 5, five days of a car park, an aerial video,
+photos of screws and the simulator; `benchmarks/damaged_frames.py` shows them on others.
 """
 
 from __future__ import annotations
