@@ -116,8 +116,8 @@ def read_sequences(data: Path, is_held_out: bool) -> Iterator[Recording]:
 
 def refused(sequence: Recording, reference: int | None) -> Counter[Reason]:
     """Return how many undamaged frames of a sequence are refused, by reason."""
-    reference_rgb = None if reference is None else sequence.images[reference]()
-    scene = Scene(sequence.slots, _size(sequence.images[0]()), reference_rgb, FROZEN_AFTER)
+    references_rgb = [] if reference is None else [sequence.images[reference]()]
+    scene = Scene(sequence.slots, _size(sequence.images[0]()), references_rgb, FROZEN_AFTER)
     counted = Counter[Reason]()
     for number, image in enumerate(sequence.images):
         reason = scene.see(_frame(image(), number)).reason
@@ -166,7 +166,7 @@ def try_damage(
         model.decision,
         model.classify,
         model.input_size_px,
-        reference_rgb,
+        [reference_rgb],
         FROZEN_AFTER,
     )
     for number in range(CONFIRM):

@@ -53,7 +53,7 @@ def references_of(recording: Recording, beside: str, size_px: int) -> References
         return References()
     keys = {slot.id: region_key(slot) for slot in recording.slots}
     begun_at = recording.shots[0].captured_at
-    references = References(CabinetPicture(recording.reference(), keys, begun_at))
+    references = References((CabinetPicture(recording.reference(), keys, begun_at),))
     if beside == "picture":
         return references
     plans = {slot.id: plan_crop(slot, size_px, recording.frame_wh) for slot in recording.slots}

@@ -97,7 +97,7 @@ def measure(classifier: Classifier, frames: Iterable[Frame], is_gated: bool) -> 
     scene, spent, counted = None, Spent(), 0
     for frame in frames:
         # A reference without the frame's noise would be kinder than a real one.
-        scene = scene or Scene(slots, FRAME_WH, frame.image_rgb, frozen_after=60)
+        scene = scene or Scene(slots, FRAME_WH, [frame.image_rgb], frozen_after=60)
         begun_s = time.process_time()
         sight = scene.see(frame)
         seen_s = time.process_time()

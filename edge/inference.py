@@ -348,14 +348,13 @@ def _site(settings: Settings, classifier: Classifier, references: References) ->
 
 
 def _pipeline(settings: Settings, site: Site, references: References) -> Pipeline:
-    cabinet = references.cabinet
     return Pipeline(
         settings.slots,
         settings.frame_wh,
         settings.decision,
         site.probability,
         site.input_size_px,
-        reference_rgb=None if cabinet is None else cabinet.image_rgb,
+        references_rgb=[cabinet.image_rgb for cabinet in references.cabinets],
         frozen_after=frozen_after(settings.camera.source),
     )
 

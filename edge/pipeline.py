@@ -65,14 +65,14 @@ class Pipeline:
         decision: DecisionSettings,
         classify: Callable[[str, ImageRGB], float],
         input_size_px: int,
-        reference_rgb: ImageRGB | None = None,
+        references_rgb: Sequence[ImageRGB] = (),
         frozen_after: int | None = None,
         skips_unchanged: bool = True,
     ) -> None:
         """Watch slots.
 
         `classify` takes a slot's id and its crop, uint8 (size, size, 3) of `input_size_px`, and
-        returns the probability of OCCUPIED. For `reference_rgb` and `frozen_after` see `Scene`.
+        returns the probability of OCCUPIED. For `references_rgb` and `frozen_after` see `Scene`.
         `skips_unchanged=False` classifies every slot of every frame, for measurements.
         """
         self.slots = tuple(slots)
@@ -84,7 +84,7 @@ class Pipeline:
         self._classify = classify
         self._input_size_px = input_size_px
         self._enabled = tuple(slot for slot in slots if slot.enabled)
-        self._scene = Scene(self._enabled, frame_wh, reference_rgb, frozen_after)
+        self._scene = Scene(self._enabled, frame_wh, references_rgb, frozen_after)
         self._plans: tuple[CropPlan | None, ...] = ()
         self._planned_for: tuple[Slot | None, ...] | None = None
         self._skips_unchanged = skips_unchanged

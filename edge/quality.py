@@ -10,6 +10,7 @@ photos of screws and the simulator; `benchmarks/damaged_frames.py` shows them on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,6 +69,7 @@ class GateMemory:
     fingerprints: tuple[int, ...] = ()  # of the newest pictures, the last one last
     repeats: int = 0  # frames in a row that were one of those before
     accepted: Look | None = None  # the newest frame that was like the reference, or still like it
+    nearest: int = 0  # which of the references the newest picture was most like
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,15 @@ class _Brightness:
 def judge(
     memory: GateMemory,
     image_rgb: ImageRGB,
-    reference: Look | None,
+    references: Sequence[Look],
     frozen_after: int | None,
     shown: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[GateMemory, Reason | None]:
     """Return the new memory, and why the picture shows nothing to classify, None when it does.
 
-    The picture is RGB uint8 (height, width, 3). `reference` is `look_at` the picture of the
-    cabinet as it should be seen; without one only what is beyond doubt is refused. With
-    another reference begin with a new memory.
+    The picture is RGB uint8 (height, width, 3). `references` are `look_at` pictures of the
+    cabinet as it should be seen, each in another light: the most alike one counts. Without any
+    only what is beyond doubt is refused. With others begin with a new memory.
     `frozen_after`: so many equal pictures in a row are a frozen camera; None: they never are.
 
     FRAME_UNLIKE and, against a reference, FRAME_TORN are also what a bumped camera and
@@ -109,6 +111,10 @@ def judge(
         return memory, reason
     if _is_frozen(memory, frozen_after):
         return memory, Reason.FRAME_FROZEN
+    reference = None
+    if references:
+        memory = replace(memory, nearest=_nearest(look, references))
+        reference = references[memory.nearest]
     reason = _judge_alone(look, reference)
     if reason is None and reference is not None:
         reason = _judge_beside(look, reference, memory.accepted, brightness, shown)
@@ -178,6 +184,12 @@ def _remember(memory: GateMemory, fingerprint: int) -> GateMemory:
 
 def _is_frozen(memory: GateMemory, frozen_after: int | None) -> bool:
     return frozen_after is not None and memory.repeats + 1 >= frozen_after
+
+
+def _nearest(look: Look, references: Sequence[Look]) -> int:
+    if len(references) == 1:
+        return 0
+    return int(np.argmax([likeness(look, reference)[0] for reference in references]))
 
 
 def _judge_alone(look: Look, reference: Look | None) -> Reason | None:

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = "references"  # of the storage
 LEARNT_FOLDER = "references/learnt"
+MOST_LIGHTS = 4  # of the cabinet: day, lamp, dusk, infrared
 MOST_EMPTIES = 6  # of a slot: lights of a day, not a history
 INDEX_FILE = "index.json"  # of a folder of references
 _FORMAT = 1
@@ -63,7 +64,7 @@ class CabinetPicture:
 class References:
     """What is remembered of one cabinet."""
 
-    cabinet: CabinetPicture | None = None
+    cabinets: tuple[CabinetPicture, ...] = ()  # in several lights, all of one size
     empties: Mapping[str, tuple[Empty, ...]] = field(default_factory=dict)  # by slot id
 
     def with_empty(self, slot_id: str, empty: Empty) -> References:
@@ -77,6 +78,16 @@ class References:
         if len(kept) > MOST_EMPTIES:
             del kept[_most_redundant(kept)]
         return replace(self, empties={**self.empties, slot_id: tuple(kept)})
+
+    def with_cabinet(self, cabinet: CabinetPicture) -> References:
+        """Return the references with the cabinet in one more light.
+
+        Beyond MOST_LIGHTS the second oldest goes: the first was chosen with care.
+        """
+        kept = list(self.cabinets)
+        if len(kept) >= MOST_LIGHTS:
+            del kept[1]
+        return replace(self, cabinets=(*kept, cabinet))
 
     def without_empties(self, slot_ids: Iterable[str]) -> References:
         """Return the references without any picture of these slots when empty."""
@@ -121,8 +132,7 @@ def _read(folder: Path, is_asked: bool) -> References:
         return References()
     try:
         index = _read_index(path)
-        cabinet = index.get("cabinet")
-        picture = None if cabinet is None else _cabinet(folder, cabinet)
+        pictures = [_cabinet(folder, entry) for entry in index.get("cabinets", ())[:MOST_LIGHTS]]
         listed: Mapping[str, Any] = index.get("empty", {})
         empties = {
             slot_id: _empties(folder, entries, is_asked) for slot_id, entries in listed.items()
@@ -135,7 +145,8 @@ def _read(folder: Path, is_asked: bool) -> References:
             error,
         )
         return References()
-    return References(picture, {slot_id: found for slot_id, found in empties.items() if found})
+    cabinets = tuple(picture for picture in pictures if picture is not None)
+    return References(cabinets, {slot_id: found for slot_id, found in empties.items() if found})
 
 
 def _read_index(path: Path) -> dict[str, Any]:
@@ -198,18 +209,20 @@ def write_learnt(storage: Path, references: References) -> None:
     Raises:
         OSError: the storage cannot be written; what was there before stays.
     """
-    _write(storage / LEARNT_FOLDER, replace(references, cabinet=None), is_asked=False)
+    _write(storage / LEARNT_FOLDER, replace(references, cabinets=()), is_asked=False)
 
 
 def _write(folder: Path, references: References, is_asked: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     index: dict[str, Any] = {"format": _FORMAT}
-    if (cabinet := references.cabinet) is not None:
-        index["cabinet"] = {
+    index["cabinets"] = [
+        {
             "file": _write_picture(folder, cabinet.image_rgb),
             "at": rfc3339(cabinet.at),
             "regions": dict(cabinet.regions),
         }
+        for cabinet in references.cabinets
+    ]
     index["empty"] = {
         slot_id: [
             {
@@ -224,7 +237,7 @@ def _write(folder: Path, references: References, is_asked: bool) -> None:
     }
     write_durably(folder / INDEX_FILE, json.dumps(index, indent=1).encode())
     named = {entry["file"] for entries in index["empty"].values() for entry in entries}
-    named |= {index["cabinet"]["file"]} if "cabinet" in index else set()
+    named |= {entry["file"] for entry in index["cabinets"]}
     for path in folder.glob("*.png"):
         if path.name not in named:
             path.unlink(missing_ok=True)

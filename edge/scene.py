@@ -83,21 +83,24 @@ class Scene:
         self,
         slots: Sequence[Slot],
         frame_wh: tuple[int, int],
-        reference_rgb: ImageRGB | None = None,
+        references_rgb: Sequence[ImageRGB] = (),
         frozen_after: int | None = None,
     ) -> None:
-        """Watch slots in pixels of `frame_wh`; `reference_rgb` has the same shape, any size.
+        """Watch slots in pixels of `frame_wh`.
 
-        `frozen_after`: so many equal pictures in a row are a frozen camera.
+        `references_rgb` are pictures of the cabinet from where its camera hangs, in one size of
+        the same shape, each in another light. `frozen_after`: so many equal pictures in a row
+        are a frozen camera.
         """
         self._slots = tuple(slots)
         self._frame_wh = frame_wh
         self._frozen_after = frozen_after
-        self._look: Look | None = None  # what the gate compares with
-        self._reference: _Reference | None = None
-        if reference_rgb is not None:
-            self._look = look_at(reference_rgb) if is_large_enough(reference_rgb) else None
-            self._reference = _prepared(reference_rgb, self._slots, frame_wh)
+        large = [image_rgb for image_rgb in references_rgb if is_large_enough(image_rgb)]
+        self._looks = tuple(
+            look_at(image_rgb) for image_rgb in large
+        )  # what the gate compares with
+        # In the same order; None where a picture is too plain to be found again.
+        self._references = tuple(_prepared(image_rgb, self._slots, frame_wh) for image_rgb in large)
         self._gate = GateMemory()
         self._alignment = Alignment()
         self._placed: tuple[Slot | None, ...] = ()
@@ -120,7 +123,7 @@ class Scene:
 
     def _is_settled(self) -> bool:
         """Return whether nothing is under way that the next frame has to decide."""
-        is_placed = self._reference is None or self._alignment.state is AlignmentState.ALIGNED
+        is_placed = not any(self._references) or self._alignment.state is AlignmentState.ALIGNED
         return is_placed and (self._cover is None or is_at_rest(self._cover))
 
     def _see_again(self, frame: Frame, halvings: Halvings) -> Sight:
@@ -134,9 +137,10 @@ class Scene:
         image_rgb, gate_before = frame.image_rgb, self._gate
         reason = None if fits_slots(image_rgb, self._frame_wh) else Reason.FRAME_SIZE
         if reason is None:
-            self._gate, reason = judge(self._gate, image_rgb, self._look, self._frozen_after)
-        if self._reference is not None and (reason is None or reason in _ALSO_OF_A_BUMP):
-            reason = self._align(self._reference, image_rgb, reason, gate_before)
+            self._gate, reason = judge(self._gate, image_rgb, self._looks, self._frozen_after)
+        reference = self._references[self._gate.nearest] if self._references else None
+        if reference is not None and (reason is None or reason in _ALSO_OF_A_BUMP):
+            reason = self._align(reference, image_rgb, reason, gate_before)
         if reason is not None:
             return Sight(reason, self._placed, halvings)
         self._place((image_rgb.shape[1], image_rgb.shape[0]))
@@ -153,17 +157,18 @@ class Scene:
         self._alignment = align(reference.anchor, image_rgb, before)
         if self._alignment.state is AlignmentState.MOVED:
             return Reason.CAMERA_MOVED
-        if self._alignment.matrix is not before.matrix and self._look is not None:
+        if self._alignment.matrix is not before.matrix:
             # The gate compares with the cabinet as the camera sees it now.
-            # A picture that was turned is softer than what the camera gives.
-            as_seen = look_at(reference.as_seen(self._alignment))
-            self._look = replace(as_seen, sharpness=self._look.sharpness)
+            self._looks = tuple(
+                look if other is None else _look_along(look, other, self._alignment)
+                for look, other in zip(self._looks, self._references, strict=True)
+            )
             gate_before = GateMemory()
-            self._gate, reason = judge(gate_before, image_rgb, self._look, frozen_after=None)
+            self._gate, reason = judge(gate_before, image_rgb, self._looks, frozen_after=None)
         is_placed = self._alignment.state is AlignmentState.ALIGNED
-        if self._look is not None and is_placed and reason in _ALSO_OF_A_BUMP:
+        if is_placed and reason in _ALSO_OF_A_BUMP:
             shown = find_shown(reference.anchor, image_rgb, self._alignment, BANDS)
-            self._gate, reason = judge(gate_before, image_rgb, self._look, None, shown)
+            self._gate, reason = judge(gate_before, image_rgb, self._looks, None, shown)
         if reason is None and self._alignment.unlike_looks:
             # Perhaps the first frames of a camera that turns away: they say nothing.
             return Reason.FRAME_UNLIKE
@@ -174,7 +179,9 @@ class Scene:
         known = self._placed_for
         if known is not None and known[0] == wh and known[1].matrix is self._alignment.matrix:
             return
-        reference, before = self._reference, self._placed
+        before = self._placed
+        # All of one size: the alignment's pixels are those of each of them.
+        reference = next((each for each in self._references if each is not None), None)
         if reference is None:
             self._placed = scale_slots(self._slots, self._frame_wh, wh)
         else:
@@ -196,6 +203,12 @@ class Scene:
             self._cover, self._cover_map, frame.image_rgb, frame.captured_at
         )
         return covered
+
+
+def _look_along(look: Look, reference: _Reference, alignment: Alignment) -> Look:
+    """Return how the reference looks to a camera that moved like this."""
+    # A picture that was turned is softer than what the camera gives.
+    return replace(look_at(reference.as_seen(alignment)), sharpness=look.sharpness)
 
 
 def _prepared(

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edge.align import PictureTooPlain, prepare_anchor
+from edge.align import Alignment, AlignmentState, PictureTooPlain, align, prepare_anchor
 from edge.bundle import read_bundle
 from edge.cameras import CameraError
 from edge.cameras.process import CameraProcess
@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="every slot is empty now: remember how each one looks",
     )
     parser.add_argument(
+        "--light",
+        action="store_true",
+        help="the same cabinet from the same place in another light (dusk, a lamp, infrared): keep "
+        "the pictures of it that there are",
+    )
+    parser.add_argument(
         "--slot",
         action="append",
         default=[],
@@ -68,7 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
         said.append(f"{counted} forgotten as seen empty before")
     if arguments.empty or arguments.slot or not arguments.forget:
         frame = _frame(settings, arguments.source or settings.camera.source)
-        if not arguments.slot or references.cabinet is None:
+        if arguments.light or not arguments.slot or not references.cabinets:
+            if not arguments.light:
+                references = replace(references, cabinets=())
             references, words = _with_cabinet(references, settings, frame)
             said += words
         if arguments.empty or arguments.slot:
@@ -117,7 +125,7 @@ def _frame(settings: Settings, source: str) -> Frame:
             f"{source}: the picture is {width_px}x{height_px}, of another shape than the "
             f"{settings.frame_wh[0]}x{settings.frame_wh[1]} the slots are drawn on"
         )
-    _, reason = judge(GateMemory(), frame.image_rgb, None, frozen_after=None)
+    _, reason = judge(GateMemory(), frame.image_rgb, (), frozen_after=None)
     if reason is not None:
         raise CameraError(f"{source}: this picture is no reference ({reason}); take another one")
     return frame
@@ -129,20 +137,44 @@ def _with_cabinet(
     height_px, width_px = frame.image_rgb.shape[:2]
     said = [f"the cabinet remembered as this picture of {width_px}x{height_px} shows it"]
     slots = scale_slots(settings.slots, settings.frame_wh, (width_px, height_px))
+    for before in references.cabinets:
+        _refuse_moved(before, slots, frame)
+    if references.cabinets:
+        said.append("beside its pictures in other lights")
     try:
         prepare_anchor(frame.image_rgb, slots)
     except PictureTooPlain as error:
         said.append(f"the camera's movements cannot be followed: {error}")
     regions = {slot.id: region_key(slot) for slot in settings.slots}
-    cabinet = CabinetPicture(frame.image_rgb, regions, frame.captured_at)
-    return replace(references, cabinet=cabinet), said
+    return references.with_cabinet(
+        CabinetPicture(frame.image_rgb, regions, frame.captured_at)
+    ), said
+
+
+def _refuse_moved(before: CabinetPicture, slots: Sequence[Slot], frame: Frame) -> None:
+    """Raise CameraError where a picture is known not to be taken from where the one before was.
+
+    In another light it may be impossible to tell: the person who asks says that it is.
+    """
+    remedy = "take a new reference with `slotwatch reference`, without --light"
+    if before.image_rgb.shape != frame.image_rgb.shape:
+        height_px, width_px = before.image_rgb.shape[:2]
+        raise CameraError(f"the pictures before are of {width_px}x{height_px}; {remedy}")
+    try:
+        found = align(prepare_anchor(before.image_rgb, slots), frame.image_rgb, Alignment())
+    except PictureTooPlain:
+        return
+    if found.state is AlignmentState.ALIGNED and found.displacement_px > 0:
+        raise CameraError(
+            f"the camera has moved by {found.displacement_px:.0f} px since the first picture; "
+            f"{remedy}"
+        )
 
 
 def _with_empties(
     references: References, settings: Settings, slots: Sequence[Slot], frame: Frame
 ) -> References:
-    cabinet = references.cabinet
-    scene = Scene(slots, settings.frame_wh, None if cabinet is None else cabinet.image_rgb)
+    scene = Scene(slots, settings.frame_wh, [c.image_rgb for c in references.cabinets])
     sight = scene.see(frame)
     if sight.reason is not None:
         raise CameraError(

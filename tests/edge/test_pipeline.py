@@ -120,7 +120,7 @@ def test_a_lost_camera_makes_every_known_slot_unknown_once():
 def test_a_bumped_camera_moves_the_regions_along():
     reference_rgb = racks.cabinet()
     subject = Pipeline(
-        racks.slots(), (racks.WIDTH_PX, racks.HEIGHT_PX), DECISION, brightness, 32, reference_rgb
+        racks.slots(), (racks.WIDTH_PX, racks.HEIGHT_PX), DECISION, brightness, 32, [reference_rgb]
     )
     for sequence, shift_px in enumerate((0, 0, 12, 12, 12)):
         image_rgb = np.roll(reference_rgb, shift_px, axis=1)

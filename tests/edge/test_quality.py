@@ -148,46 +148,46 @@ def turned_away(image):
 )
 def test_damage_is_named_alone_and_beside_the_reference(damage, alone, beside):
     frame = damage(cabinet(sensor=1))
-    assert judge(GateMemory(), frame, None, 3)[1] is alone
-    assert judge(GateMemory(), frame, look_at(cabinet(filled=False)), 3)[1] is beside
+    assert judge(GateMemory(), frame, (), 3)[1] is alone
+    assert judge(GateMemory(), frame, [look_at(cabinet(filled=False))], 3)[1] is beside
 
 
 @pytest.mark.parametrize("light", [0.2, 0.5, 1.2])
 def test_other_things_in_another_light_are_the_same_cabinet(light):
     reference = look_at(cabinet(filled=False))
-    assert judge(GateMemory(), cabinet(light, seed=4), reference, 3)[1] is None
+    assert judge(GateMemory(), cabinet(light, seed=4), [reference], 3)[1] is None
 
 
 @pytest.mark.parametrize(("lines", "level"), [(slice(45), 255), (slice(300, None), 0)])
 def test_a_white_sky_and_a_black_border_are_no_damage(lines, level):
     frame = cabinet()
     frame[lines] = level
-    assert judge(GateMemory(), frame, None, 3)[1] is None
+    assert judge(GateMemory(), frame, (), 3)[1] is None
 
 
 def test_a_bar_for_captions_that_the_reference_has_is_no_damage():
     with_bar = [cabinet(sensor=sensor) for sensor in (1, 2)]
     for image in with_bar:
         image[-60:] = 128
-    assert judge(GateMemory(), with_bar[0], None, 3)[1] is Reason.FRAME_TORN
-    assert judge(GateMemory(), with_bar[0], look_at(with_bar[1]), 3)[1] is None
+    assert judge(GateMemory(), with_bar[0], (), 3)[1] is Reason.FRAME_TORN
+    assert judge(GateMemory(), with_bar[0], [look_at(with_bar[1])], 3)[1] is None
 
 
 def test_a_drawn_picture_is_no_damage():
     frame = np.full((480, 640, 3), 90, np.uint8)
     cv2.rectangle(frame, (100, 100), (500, 350), (200, 30, 30), -1)
-    assert judge(GateMemory(), frame, None, 3)[1] is None
+    assert judge(GateMemory(), frame, (), 3)[1] is None
 
 
 def test_losing_colour_at_night_is_no_damage():
     grey = cv2.cvtColor(cv2.cvtColor(cabinet(), cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    assert judge(GateMemory(), grey, look_at(cabinet()), 3)[1] is None
+    assert judge(GateMemory(), grey, [look_at(cabinet())], 3)[1] is None
 
 
-def judged(images, frozen_after=3, reference=None):
+def judged(images, frozen_after=3, references=()):
     memory, reasons = GateMemory(), []
     for image in images:
-        memory, reason = judge(memory, image, reference, frozen_after)
+        memory, reason = judge(memory, image, references, frozen_after)
         reasons.append(reason)
     return reasons
 
@@ -219,10 +219,25 @@ def test_a_scene_that_slowly_grows_unlike_its_reference_is_still_the_scene():
     day = [
         cv2.addWeighted(morning, 1 - share, evening, share, 0) for share in np.linspace(0, 1, 17)
     ]
-    assert judged(day, reference=look_at(morning)) == [None] * 17
-    assert judged(day[::16], reference=look_at(morning)) == [None, Reason.FRAME_UNLIKE]
+    assert judged(day, references=[look_at(morning)]) == [None] * 17
+    assert judged(day[::16], references=[look_at(morning)]) == [None, Reason.FRAME_UNLIKE]
 
 
 def test_a_camera_that_turns_away_in_the_evening_is_named():
     day = [cabinet(), turned_away(cabinet()), turned_away(turned_away(cabinet()))]
-    assert judged(day, reference=look_at(day[0]))[1:] == [Reason.FRAME_UNLIKE] * 2
+    assert judged(day, references=[look_at(day[0])])[1:] == [Reason.FRAME_UNLIKE] * 2
+
+
+def infrared(image):
+    """What shone is dark and the other way round."""
+    return 255 - image
+
+
+def test_of_several_lights_the_most_alike_one_counts():
+    day, night = look_at(cabinet()), look_at(infrared(cabinet()))
+    assert judge(GateMemory(), infrared(cabinet(sensor=1)), [day], 3)[1] is Reason.FRAME_UNLIKE
+    for frame, nearest in ((cabinet(sensor=1), 0), (infrared(cabinet(sensor=2)), 1)):
+        memory, reason = judge(GateMemory(), frame, [day, night], 3)
+        assert (reason, memory.nearest) == (None, nearest)
+    frame = turned_away(cabinet())
+    assert judge(GateMemory(), frame, [day, night], 3)[1] is Reason.FRAME_UNLIKE

@@ -44,8 +44,8 @@ def test_the_cabinet_is_remembered_as_the_camera_shows_it(config, capsys):
         "the cabinet remembered as this picture of 640x480 shows it\n"
     )
     found = read_references(config.parent / "state")
-    assert np.array_equal(found.cabinet.image_rgb, cabinet())
-    assert set(found.cabinet.regions) == {f"S{slot.id}" for slot in slots()}
+    assert np.array_equal(found.cabinets[0].image_rgb, cabinet())
+    assert set(found.cabinets[0].regions) == {f"S{slot.id}" for slot in slots()}
     assert found.empties == {}
 
 
@@ -64,7 +64,7 @@ def test_one_slot_is_remembered_and_the_cabinet_stays(config, tmp_path, capsys):
     assert capsys.readouterr().out.endswith("1 slot remembered as seen now, empty\n")
     found = read_references(config.parent / "state")
     assert list(found.empties) == ["S11"]
-    assert np.array_equal(found.cabinet.image_rgb, cabinet())
+    assert np.array_equal(found.cabinets[0].image_rgb, cabinet())
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,24 @@ def test_a_picture_of_something_else_is_no_empty_slot(config, tmp_path, capsys):
     assert "does not show the cabinet of the reference" in capsys.readouterr().err
 
 
+def test_another_light_stands_beside_the_first(config, tmp_path, capsys):
+    reference(config)
+    save(tmp_path / "night.png", 255 - cabinet())
+    assert reference(config, "--light", "--source", str(tmp_path / "night.png")) == 0
+    assert "beside its pictures in other lights" in capsys.readouterr().out
+    assert len(read_references(config.parent / "state").cabinets) == 2
+    reference(config)
+    assert len(read_references(config.parent / "state").cabinets) == 1
+
+
+def test_another_light_from_another_place_is_refused(config, tmp_path, capsys):
+    reference(config)
+    save(tmp_path / "bumped.png", np.roll(cabinet(), 20, axis=1))
+    assert reference(config, "--light", "--source", str(tmp_path / "bumped.png")) == 1
+    assert "the camera has moved by 20 px since the first picture" in capsys.readouterr().err
+    assert len(read_references(config.parent / "state").cabinets) == 1
+
+
 def test_what_slots_looked_like_can_be_forgotten(config, capsys):
     reference(config, "--empty")
     assert reference(config, "--slot", "S11", "--forget") == 0
@@ -120,7 +138,7 @@ def test_what_slots_looked_like_can_be_forgotten(config, capsys):
     assert reference(config, "--forget") == 0
     assert capsys.readouterr().out.endswith("24 slots forgotten as seen empty before\n")
     assert read_references(state).empties == {}
-    assert read_references(state).cabinet is not None
+    assert len(read_references(state).cabinets) == 1
 
 
 def learnt(slot_id, state):

@@ -8,6 +8,7 @@ import pytest
 
 from edge.references import (
     MOST_EMPTIES,
+    MOST_LIGHTS,
     CabinetPicture,
     Empty,
     References,
@@ -34,7 +35,7 @@ def empty_of(value, region="a", is_asked=False, minutes=0):
 def written(tmp_path):
     image_rgb = np.random.default_rng(1).integers(0, 256, (72, 128, 3), dtype=np.uint8)
     cabinet = CabinetPicture(image_rgb, {"A1": "0 0 1 1"}, AT)
-    references = References(cabinet).with_empty("A1", empty_of(40, is_asked=True))
+    references = References((cabinet,)).with_empty("A1", empty_of(40, is_asked=True))
     for slot_id, value in (("A1", 90), ("B_2", 120)):
         references = references.with_empty(slot_id, empty_of(value, is_asked=True))
     write_references(tmp_path, references)
@@ -47,8 +48,8 @@ def values_of(references, slot_id):
 
 def test_what_was_written_is_read(written, tmp_path):
     found = read_references(tmp_path)
-    assert np.array_equal(found.cabinet.image_rgb, written.cabinet.image_rgb)
-    assert (found.cabinet.regions, found.cabinet.at) == ({"A1": "0 0 1 1"}, AT)
+    assert np.array_equal(found.cabinets[0].image_rgb, written.cabinets[0].image_rgb)
+    assert (found.cabinets[0].regions, found.cabinets[0].at) == ({"A1": "0 0 1 1"}, AT)
     assert list(found.empties) == ["A1", "B_2"]
     for before, after in zip(written.empties["A1"], found.empties["A1"], strict=True):
         assert np.array_equal(before.crop_rgb, after.crop_rgb)
@@ -59,12 +60,12 @@ def test_what_was_written_is_read(written, tmp_path):
 
 
 def test_a_cabinet_without_references_has_none(tmp_path):
-    assert read_references(tmp_path).cabinet is None
+    assert read_references(tmp_path).cabinets == ()
     assert read_references(tmp_path).empties == {}
 
 
 def test_pictures_nobody_names_any_more_are_deleted(written, tmp_path):
-    write_references(tmp_path, References(written.cabinet))
+    write_references(tmp_path, References(written.cabinets))
     assert len(list((tmp_path / "references").glob("*.png"))) == 1
 
 
@@ -74,7 +75,7 @@ def test_a_damaged_picture_is_left_out_and_named(written, tmp_path, caplog):
     (tmp_path / "references" / first).write_bytes(b"torn")
     (tmp_path / "references" / second).unlink()
     found = read_references(tmp_path)
-    assert found.cabinet is not None
+    assert len(found.cabinets) == 1
     assert list(found.empties) == ["B_2"]
     assert f"{first}: left out (its content changed)" in caplog.text
     assert f"{second}: left out" in caplog.text
@@ -146,6 +147,17 @@ def test_what_was_learnt_lies_beside_what_was_asked_for(written, tmp_path):
 def test_what_was_learnt_of_a_region_that_moved_is_left_out(written, tmp_path):
     write_learnt(tmp_path, References().with_empty("A1", empty_of(200, region="before")))
     assert values_of(read_references(tmp_path), "A1") == [40, 90]
+
+
+def test_of_many_lights_the_first_and_the_newest_stay(tmp_path):
+    references = References()
+    for minutes in range(MOST_LIGHTS + 2):
+        image_rgb = np.full((72, 128, 3), 10 * minutes, np.uint8)
+        at = AT + timedelta(minutes=minutes)
+        references = references.with_cabinet(CabinetPicture(image_rgb, {}, at))
+    write_references(tmp_path, references)
+    kept = [int(c.image_rgb[0, 0, 0]) for c in read_references(tmp_path).cabinets]
+    assert kept == [0, 30, 40, 50]
 
 
 def test_slots_can_be_forgotten_one_by_one(written):

@@ -36,7 +36,7 @@ def largest_move_px(sight, true):
 
 
 def test_slots_that_stay_are_the_same_object_frame_by_frame():
-    first, *rest = sights(Scene(slots(), FRAME_WH, cabinet()), *[cabinet(n) for n in range(4)])
+    first, *rest = sights(Scene(slots(), FRAME_WH, [cabinet()]), *[cabinet(n) for n in range(4)])
     assert first.reason is None
     assert all(sight.slots is first.slots for sight in rest)
     assert first.slots == slots()
@@ -44,7 +44,7 @@ def test_slots_that_stay_are_the_same_object_frame_by_frame():
 
 def test_a_frame_of_another_size_has_its_slots_scaled():
     small_rgb = cv2.resize(cabinet(), (320, 240), interpolation=cv2.INTER_AREA)
-    for scene in (Scene(slots(), FRAME_WH), Scene(slots(), FRAME_WH, cabinet())):
+    for scene in (Scene(slots(), FRAME_WH), Scene(slots(), FRAME_WH, [cabinet()])):
         (sight,) = sights(scene, small_rgb)
         assert sight.slots[0].polygon_px == pytest.approx(slots()[0].polygon_px / 2)
 
@@ -52,7 +52,7 @@ def test_a_frame_of_another_size_has_its_slots_scaled():
 def test_a_reference_of_another_size_serves():
     large_rgb = cv2.resize(cabinet(), (1280, 960), interpolation=cv2.INTER_CUBIC)
     moved_rgb, true = bumped(cabinet(3), (25, -12), 2.0)
-    (sight,) = sights(Scene(slots(), FRAME_WH, large_rgb), moved_rgb)
+    (sight,) = sights(Scene(slots(), FRAME_WH, [large_rgb]), moved_rgb)
     assert sight.reason is None
     assert largest_move_px(sight, true) < 1.5
 
@@ -60,7 +60,7 @@ def test_a_reference_of_another_size_serves():
 def test_regions_follow_a_bumped_camera_and_come_back():
     moved_rgb, true = bumped(cabinet(1), (60, 20), 3.0)
     still, away, back = sights(
-        Scene(slots(), FRAME_WH, cabinet()), cabinet(), moved_rgb, cabinet(2)
+        Scene(slots(), FRAME_WH, [cabinet()]), cabinet(), moved_rgb, cabinet(2)
     )
     assert (still.reason, away.reason, back.reason) == (None, None, None)
     assert largest_move_px(away, true) < 1.5
@@ -68,7 +68,7 @@ def test_regions_follow_a_bumped_camera_and_come_back():
 
 
 def test_a_camera_that_was_turned_away_gives_no_reading_and_is_named():
-    scene = Scene(slots(), FRAME_WH, cabinet())
+    scene = Scene(slots(), FRAME_WH, [cabinet()])
     first, *away = sights(scene, cabinet(), elsewhere(), elsewhere(), elsewhere())
     assert first.reason is None
     assert all(sight.reason is not None for sight in away)
@@ -95,19 +95,19 @@ def blocks_out_of_place(picture_rgb):
 @pytest.mark.parametrize("from_line", [0, HEIGHT_PX // 2])
 def test_another_light_is_no_damage_where_the_alignment_finds_the_cabinet(from_line):
     lit_rgb, reference_rgb = lit_from_behind(cabinet(1), from_line), cabinet()
-    assert judge(GateMemory(), lit_rgb, look_at(reference_rgb), None)[1] is not None
-    scene = Scene(slots(), FRAME_WH, reference_rgb)
+    assert judge(GateMemory(), lit_rgb, [look_at(reference_rgb)], None)[1] is not None
+    scene = Scene(slots(), FRAME_WH, [reference_rgb])
     assert [sight.reason for sight in sights(scene, lit_rgb, lit_rgb)] == [None, None]
 
 
 def test_a_torn_frame_is_named_although_the_rest_of_it_is_where_it_was():
-    (torn,) = sights(Scene(slots(), FRAME_WH, cabinet()), blocks_out_of_place(cabinet(1)))
+    (torn,) = sights(Scene(slots(), FRAME_WH, [cabinet()]), blocks_out_of_place(cabinet(1)))
     assert torn.reason is Reason.FRAME_TORN
 
 
 def test_a_picture_judged_twice_is_no_repetition():
     lit_rgb, reference_rgb = lit_from_behind(cabinet(1)), cabinet()
-    scene = Scene(slots(), FRAME_WH, reference_rgb, frozen_after=2)
+    scene = Scene(slots(), FRAME_WH, [reference_rgb], frozen_after=2)
     assert [sight.reason for sight in sights(scene, lit_rgb, lit_rgb)] == [None, None]
 
 
@@ -133,7 +133,7 @@ def test_a_stuck_camera_is_named_where_one_can_be_stuck():
 
 def test_a_plain_reference_leaves_the_regions_where_they_are(caplog):
     plain_rgb = np.full((HEIGHT_PX, WIDTH_PX, 3), 120, np.uint8)
-    Scene(slots(), FRAME_WH, plain_rgb)
+    Scene(slots(), FRAME_WH, [plain_rgb])
     assert "movements are not followed" in caplog.text
 
 
@@ -141,7 +141,7 @@ def test_an_arm_that_nudges_the_camera_still_covers():
     arm_rgb = cabinet()
     cv2.line(arm_rgb, (0, 200), (400, 200), (200, 150, 120), 90)
     nudged_rgb, _ = bumped(arm_rgb, (1.2, 0.8))
-    scene = Scene(slots(), FRAME_WH, cabinet())
+    scene = Scene(slots(), FRAME_WH, [cabinet()])
     _, behind, nudged = sights(scene, cabinet(), arm_rgb, nudged_rgb)
     assert nudged.slots is not behind.slots
     assert {"11", "12"} <= nudged.covered
@@ -154,3 +154,15 @@ def test_slots_behind_an_arm_are_covered():
     assert first.covered == frozenset()
     assert {"11", "12"} <= behind.covered
     assert "35" not in behind.covered
+
+
+def test_a_bump_is_followed_in_whichever_light_it_is_seen():
+    night_rgb = 255 - cabinet()
+    scene = Scene(slots(), FRAME_WH, [cabinet(), night_rgb])
+    moved_rgb = np.roll(255 - cabinet(1), 14, axis=1)
+    by_day, by_night, moved = sights(scene, cabinet(2), night_rgb, moved_rgb)
+    assert (by_day.reason, by_night.reason, moved.reason) == (None, None, None)
+    shift = moved.slots[0].polygon_px - by_night.slots[0].polygon_px
+    assert np.allclose(shift, (14, 0), atol=1)
+    alone = Scene(slots(), FRAME_WH, [cabinet()])
+    assert [s.reason for s in sights(alone, cabinet(2), night_rgb)] == [None, Reason.FRAME_UNLIKE]

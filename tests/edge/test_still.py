@@ -80,7 +80,7 @@ def test_a_slow_drift_adds_up():
 
 def watched(*pictures_rgb, step_s=1.0, **options):
     """Return what a scene sees after it stood still for some frames."""
-    scene = Scene(slots(), FRAME_WH, cabinet(), **options)
+    scene = Scene(slots(), FRAME_WH, [cabinet()], **options)
     sights = []
     for number, picture_rgb in enumerate([*[cabinet()] * 4, *pictures_rgb]):
         at = AT + timedelta(seconds=number * step_s)
@@ -121,7 +121,7 @@ def test_slow_frames_of_a_still_scene_leave_no_gap():
 
 
 def test_a_camera_that_freezes_is_named_while_all_is_still():
-    scene = Scene(slots(), FRAME_WH, cabinet(), frozen_after=3)
+    scene = Scene(slots(), FRAME_WH, [cabinet()], frozen_after=3)
     frozen_rgb = noisy(cabinet(), 9)
     pictures_rgb = [noisy(cabinet(), number) for number in range(4)] + [frozen_rgb] * 3
     reasons = [
