@@ -29,6 +29,7 @@ CAR_PARK, CHESS, AERIAL, SCREWS = (
     "05_aerial_parking",
     "06_screws_4slots",
 )
+LIGHTS_AT_H = (11, 14, 17)  # o'clock
 OTHER_DAYS = "other_days"
 
 # The games are named by frames of videos whose rate nobody wrote down; moves come every 5 to
@@ -70,7 +71,7 @@ class Recording:
     shots: tuple[Shot, ...]
     labels: Labels
     decision: DecisionSettings
-    reference: Callable[[], ImageRGB] | None = None
+    references: tuple[Callable[[], ImageRGB], ...] = ()  # in several lights, the first one first
     empties: tuple[tuple[Shot, tuple[str, ...]], ...] = field(default=())
 
     def frames(self) -> Iterator[Frame]:
@@ -83,8 +84,9 @@ class Recording:
 def car_park(data: Path, is_final: bool) -> list[Recording]:
     """Return the day no model has seen, or the five days limits are chosen on, each by itself.
 
-    Reference and empties are of the other ones of the five days; the reference is the first
-    picture of these, as nobody waits for good light to install a camera.
+    References and empties are of the other ones of the five days. The first reference is the first
+    picture of these, as nobody waits for good light to install a camera; the others, as if taken
+    with --light later on, are the ones nearest to LIGHTS_AT_H.
     """
     folder = data / CAR_PARK
     slots = tuple(
@@ -105,7 +107,7 @@ def car_park(data: Path, is_final: bool) -> list[Recording]:
             tuple(shots),
             labels,
             decision,
-            others[chosen[0]].read,
+            _lights([others[index] for index in chosen]),
             tuple((others[index], _empty_in(known, index)) for index in chosen),
         )
 
@@ -120,6 +122,15 @@ def car_park(data: Path, is_final: bool) -> list[Recording]:
         labels = {slot_id: tuple(row[i] for i in of_day) for slot_id, row in known.items()}
         found.append(recording(day, [others[i] for i in of_day], labels, without=day))
     return found
+
+
+def _lights(shots: Sequence[Shot]) -> tuple[Callable[[], ImageRGB], ...]:
+    def hour(shot: Shot) -> float:
+        return shot.captured_at.hour + shot.captured_at.minute / 60
+
+    found = [shots[0]]
+    found += [min(shots, key=lambda shot: abs(hour(shot) - at_h)) for at_h in LIGHTS_AT_H]
+    return tuple(shot.read for shot in found)
 
 
 def chess(data: Path, game: str, empties_of: str) -> Recording:
@@ -138,7 +149,7 @@ def chess(data: Path, game: str, empties_of: str) -> Recording:
         shots,
         labels,
         DecisionSettings(confirm=2),
-        shots[0].read,
+        (shots[0].read,),
         empties,
     )
 
@@ -198,7 +209,7 @@ def aerial(data: Path) -> Recording:
         tuple(shots),
         labels,
         DecisionSettings(confirm=2, confirm_for_s=_AERIAL_CONFIRM_FOR_S),
-        shots[0].read,
+        (shots[0].read,),
     )
 
 
@@ -219,7 +230,7 @@ def screws(data: Path) -> Recording:
         shots,
         _read_labels(folder / "labels.csv", slots, shots),
         DecisionSettings(confirm=1),
-        reference.read,
+        (reference.read,),
         ((reference, tuple(slot.id for slot in slots)),),
     )
 

@@ -5,9 +5,10 @@
     ... --model models/default --model chess=FOLDER          a bundle that never saw the boards
 
 Each sequence is read with nothing but the model (`alone`), beside a picture of the cabinet
-(`picture`), and beside that and the slots' own empties (`empties`), as `slotwatch reference`
-would have left them. The car park's empties are of other days, the chess boards' of another
-game, the screws' of one photo; the video shows no slot both empty and occupied and has none.
+(`picture`) or its pictures in several lights (`lights`), and beside these and the slots' own
+empties (`empties`), as `slotwatch reference` would have left them. The car park's pictures and
+empties are of other days, the chess boards' empties of another game, the screws' of one photo; the
+video shows no slot both empty and occupied and has none.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from edge.scores import balanced_accuracy
 from edge.types import CameraSettings, Reading, Settings, State
 
 IN_TIME_FRAMES = 2  # after the first frame that shows a change
-BESIDE = ("alone", "picture", "empties")
+BESIDE = ("alone", "picture", "lights", "empties")
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,14 @@ class Outcome:
 
 def references_of(recording: Recording, beside: str, size_px: int) -> References:
     """Return what the device is shown of a cabinet before the sequence begins."""
-    if beside == "alone" or recording.reference is None:
+    if beside == "alone" or not recording.references:
         return References()
     keys = {slot.id: region_key(slot) for slot in recording.slots}
     begun_at = recording.shots[0].captured_at
-    references = References((CabinetPicture(recording.reference(), keys, begun_at),))
-    if beside == "picture":
+    references = References()
+    for read in recording.references[: 1 if beside == "picture" else None]:
+        references = references.with_cabinet(CabinetPicture(read(), keys, begun_at))
+    if beside != "empties":
         return references
     plans = {slot.id: plan_crop(slot, size_px, recording.frame_wh) for slot in recording.slots}
     for shot, slot_ids in recording.empties:
@@ -286,7 +289,9 @@ def main() -> None:
         part = PARTS[name]
         recordings = part.read(arguments.data, arguments.final)
         classifier = open_classifier(read_bundle(models[name]))
-        for beside in part.beside:
+        has_lights = any(len(recording.references) > 1 for recording in recordings)
+        known = [beside for beside in part.beside if beside != "lights" or has_lights]
+        for beside in known:
             if arguments.beside and beside not in arguments.beside:
                 continue
             outcomes = [watch(r, classifier, beside, part.is_each_anew) for r in recordings]
