@@ -23,6 +23,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import cv2
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
@@ -264,6 +265,7 @@ def main() -> int:
     bench.add_arguments(parser)
     parser.add_argument("--write", action="store_true", help="put table and plot into docs/")
     arguments = parser.parse_args()
+    cv2.setNumThreads(1)  # as `slotwatch` does
     figures = bench.measure(arguments)
     print(bench.table(figures), end="\n\n")
     models = model_table(time_models(read_bundle(read_settings(arguments.config).model), ROUNDS))

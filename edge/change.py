@@ -10,7 +10,7 @@ the thread that owns the pipeline; pure.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -169,8 +169,9 @@ def noted(
     if not was_read.any():
         return memory
     kept = was_read & is_sure
-    read_s = np.where(kept, now_s, np.where(was_read, -np.inf, memory.read_s))
-    pictures, means = memory.samples.copy(), memory.means.copy()
-    means[:, kept] = samples[:, kept].mean(axis=2)
-    pictures[:, kept] = samples[:, kept] - means[:, kept, None]
-    return replace(memory, samples=pictures, means=means, read_s=read_s)
+    means = samples.mean(axis=2)
+    return ChangeMemory(
+        np.where(kept[:, None], samples - means[..., None], memory.samples),
+        np.where(kept, means, memory.means),
+        np.where(kept, now_s, np.where(was_read, -np.inf, memory.read_s)),
+    )
