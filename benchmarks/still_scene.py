@@ -3,9 +3,9 @@
     python -m benchmarks.still_scene                         the cost alone
     python -m benchmarks.still_scene ../shared/data          and what is missed on real sequences
 
-Cost: one 1280x720 cabinet of 64 slots with a sensor's noise, a frame per second for two
-minutes, CPU time of the process. Ungated is the same scene with every slot cropped and
-classified in every frame.
+Cost: the sample cabinet of 64 slots (1280x960) through the daemon's own pipeline, with a sensor's
+noise and a reference, a frame per second for four minutes, CPU time of the process. Ungated is
+the same with every slot cropped and classified in every frame.
 
 Missed: every slot of every frame is classified, and what the gate would have left unread is
 compared with that. No slot is read again for its age here, so that nothing but the picture
@@ -34,38 +34,31 @@ from edge.change import find_due, first_memory, noted, plan_changes, take_sample
 from edge.classifier import Classifier, open_classifier
 from edge.decide import read_probability
 from edge.halvings import Halvings
-from edge.preprocess import CropPlan, apply_plan, plan_crop, rectangle_polygon
-from edge.scene import Scene
+from edge.pipeline import Pipeline
+from edge.preprocess import apply_plan, plan_crop
+from edge.settings import read_settings
 from edge.types import DecisionSettings, Frame, ImageRGB, Slot, State
 
 LIMIT_SHARE = 0.05  # of the ungated CPU time
-FRAME_WH = (1280, 720)
-SLOTS_A_SIDE = 8
-FRAMES = 120
+SAMPLE_CONFIG = Path(__file__).parents[1] / "config.yaml"
+FRAMES = 240  # two rounds of reading every slot again for its age
+SETTLING_FRAMES = 5  # until every state is confirmed
 UNGATED_FRAMES = 10  # enough for a mean: each of them is 64 inferences
 NOISE_LEVELS = 2.0  # standard deviation, each pixel and channel by itself
 EMPTIES_OF = {"game2": "game5", "game4": "game7", "game5": "game2", "game7": "game4"}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Spent:
-    """CPU seconds of one frame on average."""
+    """What one frame costs on average."""
 
-    scene_s: float = 0.0  # gates and alignment
-    change_s: float = 0.0
-    reading_s: float = 0.0
-    read: float = 0.0  # slots
-
-    @property
-    def total_s(self) -> float:
-        """All of it."""
-        return self.scene_s + self.change_s + self.reading_s
+    cpu_s: float
+    read: float  # slots
 
 
 def still_frames() -> Iterator[Frame]:
     """Yield one picture a second, each with noise of its own, without end."""
-    image_rgb = np.asarray(Simulation(3).step().image_rgb)
-    picture = cv2.resize(image_rgb, FRAME_WH, interpolation=cv2.INTER_AREA).astype(np.float32)
+    picture = np.asarray(Simulation(1).step().image_rgb).astype(np.float32)
     random, begun_at = np.random.default_rng(0), datetime(2026, 1, 1, tzinfo=UTC)
     sequence = 0
     while True:
@@ -75,60 +68,45 @@ def still_frames() -> Iterator[Frame]:
         sequence += 1
 
 
-def grid_slots() -> tuple[Slot, ...]:
-    """Return slots that no upright box on whole pixels is, as drawn by hand."""
-    return tuple(
-        Slot(f"{row}-{column}", rectangle_polygon(40.3 + 150 * column, 30.7 + 85 * row, 130, 70))
-        for row in range(SLOTS_A_SIDE)
-        for column in range(SLOTS_A_SIDE)
-    )
-
-
-def crop_plans(slots: Iterable[Slot], size_px: int, wh: tuple[int, int]) -> list[CropPlan]:
-    return [plan_crop(slot, size_px, wh) for slot in slots]
-
-
 def measure(classifier: Classifier, frames: Iterable[Frame], is_gated: bool) -> Spent:
-    """Return what a frame costs; the first, in which everything is read, does not count."""
-    slots = grid_slots()
-    crops = crop_plans(slots, classifier.bundle.input_size_px, FRAME_WH)
-    plan = plan_changes(slots, FRAME_WH)
-    memory, everything = first_memory(plan), np.ones(len(slots), np.bool_)
-    scene, spent, counted = None, Spent(), 0
+    """Return what a frame of the sample cabinet costs, once its states are confirmed."""
+    settings = read_settings(SAMPLE_CONFIG)
+    asked: list[str] = []
+
+    def classify(slot_id: str, crop_rgb: ImageRGB) -> float:
+        asked.append(slot_id)
+        return classifier.probability(crop_rgb)
+
+    cpu_s, pipeline = [], None
     for frame in frames:
         # A reference without the frame's noise would be kinder than a real one.
-        scene = scene or Scene(slots, FRAME_WH, [frame.image_rgb], frozen_after=60)
+        pipeline = pipeline or Pipeline(
+            settings.slots,
+            settings.frame_wh,
+            settings.decision,
+            classify,
+            classifier.bundle.input_size_px,
+            [frame.image_rgb],
+            frozen_after=60,
+            skips_unchanged=is_gated,
+        )
+        if frame.sequence == SETTLING_FRAMES:
+            asked.clear()
         begun_s = time.process_time()
-        sight = scene.see(frame)
-        seen_s = time.process_time()
-        due = everything
-        if is_gated:
-            samples = take_samples(plan, sight.halvings)
-            due = find_due(memory, samples, frame.monotonic_s)
-            memory = noted(memory, samples, due, everything, frame.monotonic_s)
-        decided_s = time.process_time()
-        for number in np.flatnonzero(due):
-            classifier.probability(apply_plan(frame.image_rgb, crops[number]))
-        read_s = time.process_time()
-        if frame.sequence:
-            counted += 1
-            spent.scene_s += seen_s - begun_s
-            spent.change_s += decided_s - seen_s
-            spent.reading_s += read_s - decided_s
-            spent.read += int(due.sum())
-    return Spent(*(value / counted for value in vars(spent).values()))
+        pipeline.commit(pipeline.process(frame).changes)
+        cpu_s.append(time.process_time() - begun_s)
+    counted = cpu_s[SETTLING_FRAMES:]
+    return Spent(float(np.mean(counted)), len(asked) / len(counted))
 
 
 def print_cost(classifier: Classifier) -> None:
-    ungated = measure(classifier, islice(still_frames(), UNGATED_FRAMES + 1), is_gated=False)
-    gated = measure(classifier, islice(still_frames(), FRAMES + 1), is_gated=True)
+    count = SETTLING_FRAMES + UNGATED_FRAMES
+    ungated = measure(classifier, islice(still_frames(), count), is_gated=False)
+    count = SETTLING_FRAMES + FRAMES
+    gated = measure(classifier, islice(still_frames(), count), is_gated=True)
     for name, spent in (("ungated", ungated), ("gated", gated)):
-        print(
-            f"{name:8} {spent.total_s * 1e3:7.2f} ms a frame: scene {spent.scene_s * 1e3:.2f}, "
-            f"change {spent.change_s * 1e3:.2f}, {spent.read:.1f} slots read "
-            f"{spent.reading_s * 1e3:.2f}"
-        )
-    share = gated.total_s / ungated.total_s
+        print(f"{name:8} {spent.cpu_s * 1e3:7.2f} ms a frame, {spent.read:.1f} slots read")
+    share = gated.cpu_s / ungated.cpu_s
     verdict = "kept" if share <= LIMIT_SHARE else "NOT KEPT"
     print(f"share    {share:7.1%}, limit {LIMIT_SHARE:.0%}: {verdict}", flush=True)
 
@@ -141,7 +119,7 @@ def print_missed(classifier: Classifier, recording: Recording) -> int:
         replace(slot, polygon_px=slot.polygon_px.clip(0, recording.frame_wh))
         for slot in recording.slots
     ]
-    crops = crop_plans(slots, size_px, recording.frame_wh)
+    crops = [plan_crop(slot, size_px, recording.frame_wh) for slot in slots]
     plan = plan_changes(slots, recording.frame_wh)
     memory = first_memory(plan)
     standing = np.full(len(crops), None, object)  # the states last read
