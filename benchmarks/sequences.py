@@ -27,7 +27,8 @@ from benchmarks.recorded import Recording, aerial, car_park, chess, screws
 from benchmarks.transitions import Comparison, Reported, compare
 from edge.bundle import read_bundle
 from edge.classifier import Classifier, open_classifier
-from edge.inference import build_pipeline
+from edge.inference import build_watch
+from edge.learning import Learner
 from edge.pipeline import Pipeline, region_key
 from edge.preprocess import apply_plan, plan_crop
 from edge.references import CabinetPicture, Empty, References, write_references
@@ -69,8 +70,10 @@ def references_of(recording: Recording, beside: str, size_px: int) -> References
     return references
 
 
-def pipeline_of(recording: Recording, classifier: Classifier, storage: Path) -> Pipeline:
-    """Return the daemon's own pipeline, whose storage holds the references."""
+def watch_of(
+    recording: Recording, classifier: Classifier, storage: Path
+) -> tuple[Pipeline, Learner]:
+    """Return the daemon's own pipeline, whose storage holds the references, and what learns."""
     settings = Settings(
         device="benchmark",
         camera=CameraSettings("folder"),
@@ -86,7 +89,7 @@ def pipeline_of(recording: Recording, classifier: Classifier, storage: Path) -> 
             empty_at=classifier.bundle.empty_at,
         ),
     )
-    return build_pipeline(settings, classifier)
+    return build_watch(settings, classifier)
 
 
 def watch(
@@ -100,12 +103,13 @@ def watch(
         storage = Path(folder)
         references = references_of(recording, beside, classifier.bundle.input_size_px)
         write_references(storage, references)
-        pipeline = pipeline_of(recording, classifier, storage)
+        pipeline, learner = watch_of(recording, classifier, storage)
         for frame in recording.frames():
             if is_each_anew:
-                pipeline = pipeline_of(recording, classifier, storage)
+                pipeline, learner = watch_of(recording, classifier, storage)
             result = pipeline.process(frame)
             pipeline.commit(result.changes)
+            learner.look(frame, pipeline, result.readings)
             readings.append(result.readings)
             confirmed.append({key: memory.state for key, memory in pipeline.memories.items()})
             for transition, _ in result.changes:

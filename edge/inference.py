@@ -18,9 +18,9 @@ from edge.classifier import Classifier
 from edge.health import Health, Pace
 from edge.journal import Journal, JournalError
 from edge.learned_head import read_head
-from edge.learning import EmptyLearner
+from edge.learning import Learner
 from edge.pipeline import Change, FrameResult, Pipeline, carry_over, region_key
-from edge.references import References, read_references
+from edge.references import read_references
 from edge.site import Site
 from edge.types import Reason, Settings, SlotMemory, State, utc_now
 
@@ -306,10 +306,7 @@ class InferenceThread(threading.Thread):
         self._settings = settings
         self._pace = Pace(settings.camera.every_s)
         self._regions = {slot.id: region_key(slot) for slot in settings.slots}
-        references = read_references(settings.storage)
-        site = _site(settings, assignment.classifier, references)
-        self._pipeline = _pipeline(settings, site, references)
-        self._learner = EmptyLearner(settings, site, references)
+        self._pipeline, self._learner = build_watch(settings, assignment.classifier)
         memories, changes, gone = carry_over(settings.slots, known, utc_now())
         self._pipeline.remember(memories)
         for slot_id in gone:
@@ -338,17 +335,15 @@ def build_pipeline(settings: Settings, classifier: Classifier) -> Pipeline:
 
     Beside what the storage holds: references, and a head learnt from labels.
     """
+    return build_watch(settings, classifier)[0]
+
+
+def build_watch(settings: Settings, classifier: Classifier) -> tuple[Pipeline, Learner]:
+    """Return the same, and what learns further references from its frames."""
     references = read_references(settings.storage)
-    return _pipeline(settings, _site(settings, classifier, references), references)
-
-
-def _site(settings: Settings, classifier: Classifier, references: References) -> Site:
     head = read_head(settings.storage, classifier.bundle.model_sha256)
-    return Site(classifier, settings.slots, references, head)
-
-
-def _pipeline(settings: Settings, site: Site, references: References) -> Pipeline:
-    return Pipeline(
+    site = Site(classifier, settings.slots, references, head)
+    pipeline = Pipeline(
         settings.slots,
         settings.frame_wh,
         settings.decision,
@@ -357,6 +352,7 @@ def _pipeline(settings: Settings, site: Site, references: References) -> Pipelin
         references_rgb=[cabinet.image_rgb for cabinet in references.cabinets],
         frozen_after=frozen_after(settings.camera.source),
     )
+    return pipeline, Learner(settings, site, references)
 
 
 def device_info(assignment: Assignment) -> dict[str, Any]:

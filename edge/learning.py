@@ -1,9 +1,10 @@
-"""Long-confirmed EMPTY states become further pictures of the slot when empty.
+"""The lights that nobody showed: of the cabinet, and of its slots when empty.
 
-A person shows the empty slots once, in one light; the day brings others. What is kept must not
-be a mistake, so a slot is learnt only when it has read EMPTY, clearly and without a break, for an
-hour, and there is a second reason to believe it: a person has shown this slot empty, or the
-readings have told its OCCUPIED from its EMPTY before. Belongs to the inference thread.
+A person shows both once, in one light; the day brings others. What is kept must not be a mistake.
+A slot is learnt only when it has read EMPTY, clearly and without a break, for an hour, and there
+is a second reason to believe it: a person has shown this slot empty, or the readings have told
+its OCCUPIED from its EMPTY before. The cabinet is learnt while it is still found where it was, but
+ever less of it. Belongs to the inference thread.
 """
 
 from __future__ import annotations
@@ -12,21 +13,29 @@ import logging
 from collections.abc import Sequence
 
 from edge.pipeline import Pipeline, region_key
-from edge.references import Empty, References, write_learnt
+from edge.references import CabinetPicture, Empty, References, write_learnt
 from edge.site import Site
-from edge.types import Frame, Reading, Settings, State
+from edge.types import Frame, Reading, Reason, Settings, State
 
 log = logging.getLogger(__name__)
+
+# Share of the reference's corners that are found. At 0.3 the cabinet is lost
+# (`edge.align.HOLDING_SHARE`). One of which every slot has changed may show as little as 0.36 in
+# its usual light: then there is one picture more, which does no harm.
+FADING_SHARE = 0.45
+FADING_FOR_S = 300.0  # a person who stands before the cabinet goes away again
 
 CALM_FOR_S = 3600.0
 CLEARLY_EMPTY = 0.15  # probability of OCCUPIED; the thresholds are nearer to the middle
 # Cosine distance to the nearest picture there is: nearer ones tell nothing new, and each costs a
 # write to the memory card.
 NEW_DISTANCE = 0.03
+# Of frames in which the cabinet is not to be seen as it is.
+_DISTURBED = frozenset(Reason) - {Reason.LOW_CONFIDENCE}
 
 
-class EmptyLearner:
-    """Watches how long each slot has been EMPTY and keeps its picture when that is long enough."""
+class Learner:
+    """Watches how long each slot has been EMPTY, and how the cabinet's light changes."""
 
     def __init__(self, settings: Settings, site: Site, references: References) -> None:
         self._storage = settings.storage
@@ -35,14 +44,51 @@ class EmptyLearner:
         self._references = references
         self._calm_since_s: dict[str, float] = {}
         self._was_occupied: set[str] = set()
+        self._fading_since_s: float | None = None
 
     def look(self, frame: Frame, pipeline: Pipeline, readings: Sequence[Reading]) -> str | None:
-        """Take the readings of a frame; return the slot whose picture was kept, if any.
+        """Take the readings of a frame; return what was learnt: a slot's id, "light" or nothing.
 
-        At most one of a frame: encoding and writing takes time that the others' states wait for.
+        At most one thing of a frame: writing takes time that the slots' states wait for.
         """
-        if not self._site.uses_empties:
+        if self._is_fading(pipeline, readings, frame.monotonic_s):
+            return self._learn_light(frame, pipeline)
+        return self._learn_empty(frame, pipeline, readings) if self._site.uses_empties else None
+
+    def _is_fading(self, pipeline: Pipeline, readings: Sequence[Reading], now_s: float) -> bool:
+        share = pipeline.scene.shown_share
+        is_disturbed = any(r.reason in _DISTURBED for r in readings)
+        if share is None or share >= FADING_SHARE or is_disturbed:
+            self._fading_since_s = None
+            return False
+        if self._fading_since_s is None:
+            self._fading_since_s = now_s
+        return now_s - self._fading_since_s >= FADING_FOR_S
+
+    def _learn_light(self, frame: Frame, pipeline: Pipeline) -> str | None:
+        self._fading_since_s = None
+        first = self._references.cabinets[0] if self._references.cabinets else None
+        if first is None or first.image_rgb.shape != frame.image_rgb.shape:
             return None
+        cabinet = CabinetPicture(frame.image_rgb, self._regions, frame.captured_at, is_asked=False)
+        if not self._keep(self._references.with_cabinet(cabinet), "the cabinet's light"):
+            return None
+        pipeline.scene.add_light(frame.image_rgb)
+        log.info("learnt how the cabinet looks in this light")
+        return "light"
+
+    def _keep(self, references: References, what: str) -> bool:
+        try:
+            write_learnt(self._storage, references)
+        except OSError as error:
+            log.warning("%s cannot be kept: %s", what, error)
+            return False
+        self._references = references
+        return True
+
+    def _learn_empty(
+        self, frame: Frame, pipeline: Pipeline, readings: Sequence[Reading]
+    ) -> str | None:
         due = [r.slot_id for r in readings if self._is_due(r, pipeline, frame.monotonic_s)]
         if not due:
             return None
@@ -56,12 +102,8 @@ class EmptyLearner:
             return None
         empty = Empty(crop_rgb, self._regions[slot_id], frame.captured_at, is_asked=False)
         references = self._references.with_empty(slot_id, empty)
-        try:
-            write_learnt(self._storage, references)
-        except OSError as error:
-            log.warning("how %s looks when empty cannot be kept: %s", slot_id, error)
+        if not self._keep(references, f"how {slot_id} looks when empty"):
             return None
-        self._references = references
         of_region = references.of_region(slot_id, self._regions[slot_id])
         self._site.replace_empties(slot_id, [e.crop_rgb for e in of_region])
         log.info("%s: learnt how it looks when empty", slot_id)

@@ -84,7 +84,7 @@ class Pipeline:
         self._classify = classify
         self._input_size_px = input_size_px
         self._enabled = tuple(slot for slot in slots if slot.enabled)
-        self._scene = Scene(self._enabled, frame_wh, references_rgb, frozen_after)
+        self.scene = Scene(self._enabled, frame_wh, references_rgb, frozen_after)
         self._plans: tuple[CropPlan | None, ...] = ()
         self._planned_for: tuple[Slot | None, ...] | None = None
         self._skips_unchanged = skips_unchanged
@@ -110,7 +110,7 @@ class Pipeline:
 
     def process(self, frame: Frame) -> FrameResult:
         """Return the readings of a frame and the changes of state they lead to."""
-        sight = self._scene.see(frame)
+        sight = self.scene.see(frame)
         if sight.reason is not None:
             self._read_as = first_memory(self._change_plan)
             readings = tuple(unusable(slot, sight.reason, frame.sequence) for slot in self._enabled)

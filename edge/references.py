@@ -3,7 +3,7 @@
     references/
       index.json        what there is, when it was taken, and of which regions
       <digest>.png      the pictures, named by their content
-      learnt/           the same, of empty slots that nobody was asked about
+      learnt/           the same, of what nobody was asked about
 
 `slotwatch reference` writes what a person asked for, the daemon what it learnt: two writers, two
 folders. A reference of a slot belongs to the region it was cut from: when that moves it says
@@ -58,6 +58,7 @@ class CabinetPicture:
     image_rgb: ImageRGB
     regions: Mapping[str, str]  # slot id -> `region_key` of the slots it was taken with
     at: datetime
+    is_asked: bool = True  # a person said so; otherwise it was learnt while the light changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +83,17 @@ class References:
     def with_cabinet(self, cabinet: CabinetPicture) -> References:
         """Return the references with the cabinet in one more light.
 
-        Beyond MOST_LIGHTS the second oldest goes: the first was chosen with care.
+        Of those that were asked for, and of those that were learnt, MOST_LIGHTS are kept. Beyond
+        that the second oldest goes: the first was chosen with care.
         """
-        kept = list(self.cabinets)
-        if len(kept) >= MOST_LIGHTS:
-            del kept[1]
-        return replace(self, cabinets=(*kept, cabinet))
+        alike = [c for c in self.cabinets if c.is_asked is cabinet.is_asked]
+        others = [c for c in self.cabinets if c.is_asked is not cabinet.is_asked]
+        if len(alike) >= MOST_LIGHTS:
+            del alike[1]
+        alike.append(cabinet)
+        # What was asked for comes first: the alignment speaks of the first one's pixels.
+        kept = alike + others if cabinet.is_asked else others + alike
+        return replace(self, cabinets=tuple(kept))
 
     def without_empties(self, slot_ids: Iterable[str]) -> References:
         """Return the references without any picture of these slots when empty."""
@@ -117,7 +123,12 @@ def _most_redundant(empties: list[Empty]) -> int:
 def read_references(storage: Path) -> References:
     """Return what the storage folder remembers; what is damaged is left out, with a warning."""
     references = _read(storage / FOLDER, is_asked=True)
-    for slot_id, empties in _read(storage / LEARNT_FOLDER, is_asked=False).empties.items():
+    learnt = _read(storage / LEARNT_FOLDER, is_asked=False)
+    for cabinet in learnt.cabinets:
+        first = references.cabinets[:1]
+        if first and first[0].image_rgb.shape == cabinet.image_rgb.shape:
+            references = references.with_cabinet(cabinet)
+    for slot_id, empties in learnt.empties.items():
         asked = references.empties.get(slot_id, ())
         for empty in empties:
             # What was learnt of a region that moved must not push out what was asked for since.
@@ -132,7 +143,9 @@ def _read(folder: Path, is_asked: bool) -> References:
         return References()
     try:
         index = _read_index(path)
-        pictures = [_cabinet(folder, entry) for entry in index.get("cabinets", ())[:MOST_LIGHTS]]
+        pictures = [
+            _cabinet(folder, entry, is_asked) for entry in index.get("cabinets", ())[:MOST_LIGHTS]
+        ]
         listed: Mapping[str, Any] = index.get("empty", {})
         empties = {
             slot_id: _empties(folder, entries, is_asked) for slot_id, entries in listed.items()
@@ -158,12 +171,12 @@ def _read_index(path: Path) -> dict[str, Any]:
     return dict(index)
 
 
-def _cabinet(folder: Path, entry: Mapping[str, Any]) -> CabinetPicture | None:
+def _cabinet(folder: Path, entry: Mapping[str, Any], is_asked: bool) -> CabinetPicture | None:
     image_rgb = _picture(folder, str(entry["file"]))
     if image_rgb is None:
         return None
     regions = {str(slot_id): str(region) for slot_id, region in entry["regions"].items()}
-    return CabinetPicture(image_rgb, regions, datetime.fromisoformat(entry["at"]))
+    return CabinetPicture(image_rgb, regions, datetime.fromisoformat(entry["at"]), is_asked)
 
 
 def _empties(folder: Path, entries: list[Mapping[str, Any]], is_asked: bool) -> tuple[Empty, ...]:
@@ -209,7 +222,7 @@ def write_learnt(storage: Path, references: References) -> None:
     Raises:
         OSError: the storage cannot be written; what was there before stays.
     """
-    _write(storage / LEARNT_FOLDER, replace(references, cabinets=()), is_asked=False)
+    _write(storage / LEARNT_FOLDER, references, is_asked=False)
 
 
 def _write(folder: Path, references: References, is_asked: bool) -> None:
@@ -222,6 +235,7 @@ def _write(folder: Path, references: References, is_asked: bool) -> None:
             "regions": dict(cabinet.regions),
         }
         for cabinet in references.cabinets
+        if cabinet.is_asked is is_asked
     ]
     index["empty"] = {
         slot_id: [

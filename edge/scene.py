@@ -33,6 +33,7 @@ from edge.covering import (
 )
 from edge.halvings import Halvings
 from edge.look import BANDS, Look, is_large_enough, look_at
+from edge.patches import IDENTITY
 from edge.preprocess import scale_slots
 from edge.quality import GateMemory, fits_slots, judge, judge_still
 from edge.still import StillMemory, shrink_for_stillness, watch_still
@@ -108,6 +109,22 @@ class Scene:
         self._cover_map: SlotMap | None = None
         self._cover: CoverMemory | None = None
         self._still: StillMemory | None = None  # None: the next frame is looked at closely
+
+    @property
+    def shown_share(self) -> float | None:
+        """How much of the reference was found in place in the newest close look, 0..1.
+
+        None where there is no reference, or it was found elsewhere or not at all.
+        """
+        found = self._alignment
+        if found.state is not AlignmentState.ALIGNED or found.matrix is not IDENTITY:
+            return None
+        return found.likeness if any(self._references) else None
+
+    def add_light(self, image_rgb: ImageRGB) -> None:
+        """Compare with one more picture of the cabinet, of the references' size, from now on."""
+        self._looks += (look_at(image_rgb),)
+        self._references += (_prepared(image_rgb, self._slots, self._frame_wh),)
 
     def see(self, frame: Frame) -> Sight:
         """Return what can be seen in a frame; frames are given in the order they were taken."""

@@ -68,14 +68,15 @@ def run(arguments: argparse.Namespace) -> int:
     slots = _slots_asked(settings, arguments.slot) if arguments.slot else settings.slots
     counted = f"{len(slots)} slot{'' if len(slots) == 1 else 's'}"
     references = read_references(settings.storage)
-    said = []
+    said, is_anew = [], False
     if arguments.forget:
         references = references.without_empties(slot.id for slot in slots)
         said.append(f"{counted} forgotten as seen empty before")
     if arguments.empty or arguments.slot or not arguments.forget:
         frame = _frame(settings, arguments.source or settings.camera.source)
         if arguments.light or not arguments.slot or not references.cabinets:
-            if not arguments.light:
+            is_anew = not arguments.light
+            if is_anew:
                 references = replace(references, cabinets=())
             references, words = _with_cabinet(references, settings, frame)
             said += words
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
             references = _with_empties(references, settings, slots, frame)
             said.append(f"{counted} remembered as seen now, empty")
     try:
-        if arguments.forget:
+        if arguments.forget or is_anew:
             # The daemon's folder first: it reads both anew when the other one changes.
             write_learnt(settings.storage, references)
         write_references(settings.storage, references)

@@ -3,15 +3,23 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from edge.learning import CALM_FOR_S, EmptyLearner
+from edge.learning import CALM_FOR_S, Learner
 from edge.pipeline import Pipeline, region_key
 from edge.preprocess import rectangle_polygon
-from edge.references import Empty, References, read_references
+from edge.references import (
+    CabinetPicture,
+    Empty,
+    References,
+    read_references,
+    write_references,
+)
 from edge.site import Site
-from edge.types import CameraSettings, DecisionSettings, Frame, Settings, Slot
+from edge.types import CameraSettings, DecisionSettings, Frame, Reason, Settings, Slot
+from tests import racks
 from tests.edge.test_site import ColourModel
 
 START = datetime(2026, 11, 21, 6, tzinfo=UTC)
@@ -44,7 +52,7 @@ class Cabinet:
         rule = {"of_logit": 1.0, "of_distance": 1.0, "bias": 3.0}
         site = Site(BluntModel(rule), settings.slots, references)
         self.pipeline = Pipeline((SLOT,), (100, 100), settings.decision, site.probability, 16)
-        self.learner = EmptyLearner(settings, site, references)
+        self.learner = Learner(settings, site, references)
         self.sequence = 0
 
     def show(self, colour, frames):
@@ -108,3 +116,69 @@ def test_a_full_disk_learns_nothing_and_hinders_nothing(tmp_path, asked, caplog)
     (tmp_path / "references").write_text("a file where the folder should be")
     assert Cabinet(tmp_path, asked).show(EMPTY_AT_DUSK, HOUR + 2) == 0
     assert "how A1 looks when empty cannot be kept" in caplog.text
+
+
+class Rack:
+    """A drawn rack with a reference, watched over hours; the empties' rule is not used."""
+
+    def __init__(self, storage: Path):
+        frame_wh = (racks.WIDTH_PX, racks.HEIGHT_PX)
+        settings = Settings(
+            *("bench", CameraSettings("folder"), racks.slots(), frame_wh),
+            *(storage, storage, storage, storage),
+        )
+        self.reference_rgb = racks.cabinet()
+        picture = CabinetPicture(self.reference_rgb, {}, START)
+        references = References().with_cabinet(picture)
+        site = Site(BluntModel(rule=None), settings.slots, references)
+        self.pipeline = Pipeline(
+            *(racks.slots(), frame_wh, settings.decision, site.probability, 16),
+            [self.reference_rgb],
+        )
+        write_references(storage, references)
+        self.learner = Learner(settings, site, references)
+        self.storage = storage
+        self.sequence = 0
+
+    def show(self, image_rgb):
+        """Return why the frame was refused, and whether its light was learnt."""
+        now_s = self.sequence * EVERY_S
+        frame = Frame(image_rgb, self.sequence, START + timedelta(seconds=now_s), now_s)
+        result = self.pipeline.process(frame)
+        self.sequence += 1
+        return result.unusable, self.learner.look(frame, self.pipeline, result.readings)
+
+    def evening(self):
+        """Yield the rack as shadows with sharp edges fall on it, ever darker."""
+        is_dark = np.random.default_rng(3).random((60, 80)) < 0.5
+        wh = (racks.WIDTH_PX, racks.HEIGHT_PX)
+        shadow = cv2.resize(is_dark.astype(np.float32), wh, interpolation=cv2.INTER_NEAREST)
+        for depth in np.linspace(0, 0.95, 30):
+            yield (self.reference_rgb * (1 - depth * shadow[..., None])).astype(np.uint8)
+
+
+def test_light_that_changes_over_hours_is_learnt_before_the_cabinet_is_lost(tmp_path):
+    rack = Rack(tmp_path)
+    shown = [rack.show(image_rgb) for image_rgb in rack.evening()]
+    assert {reason for reason, _ in shown} == {None}
+    assert "light" in [learnt for _, learnt in shown]
+    assert [c.is_asked for c in read_references(tmp_path).cabinets][:2] == [True, False]
+
+
+def test_without_learning_that_cabinet_is_lost(tmp_path):
+    rack = Rack(tmp_path)
+    rack.learner.look = lambda *_: None
+    assert [rack.show(image_rgb) for image_rgb in rack.evening()][-1][0] is Reason.CAMERA_MOVED
+
+
+def test_a_camera_that_turns_away_teaches_nothing(tmp_path):
+    rack = Rack(tmp_path)
+    rack.show(rack.reference_rgb)
+    learnt = [rack.show(racks.elsewhere())[1] for _ in range(6)]
+    assert learnt == [None] * 6
+
+
+def test_the_usual_light_is_not_learnt_again(tmp_path):
+    rack = Rack(tmp_path)
+    assert {rack.show(racks.cabinet(contents)) for contents in range(12)} == {(None, None)}
+    assert not (tmp_path / "references" / "learnt").exists()
