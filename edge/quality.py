@@ -69,7 +69,8 @@ class GateMemory:
     fingerprints: tuple[int, ...] = ()  # of the newest pictures, the last one last
     repeats: int = 0  # frames in a row that were one of those before
     accepted: Look | None = None  # the newest frame that was like the reference, or still like it
-    nearest: int = 0  # which of the references the newest picture was most like
+    nearest: int = 0  # which of the references the newest picture was most like,
+    likeness: float = 1.0  # and how much: as a whole, -1..1
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,10 @@ def judge(
         return memory, Reason.FRAME_FROZEN
     reference = None
     if references:
-        memory = replace(memory, nearest=_nearest(look, references))
-        reference = references[memory.nearest]
+        found = [likeness(look, reference)[0] for reference in references]
+        nearest = int(np.argmax(found))
+        memory = replace(memory, nearest=nearest, likeness=found[nearest])
+        reference = references[nearest]
     reason = _judge_alone(look, reference)
     if reason is None and reference is not None:
         reason = _judge_beside(look, reference, memory.accepted, brightness, shown)
@@ -184,12 +187,6 @@ def _remember(memory: GateMemory, fingerprint: int) -> GateMemory:
 
 def _is_frozen(memory: GateMemory, frozen_after: int | None) -> bool:
     return frozen_after is not None and memory.repeats + 1 >= frozen_after
-
-
-def _nearest(look: Look, references: Sequence[Look]) -> int:
-    if len(references) == 1:
-        return 0
-    return int(np.argmax([likeness(look, reference)[0] for reference in references]))
 
 
 def _judge_alone(look: Look, reference: Look | None) -> Reason | None:

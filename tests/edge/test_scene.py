@@ -166,3 +166,12 @@ def test_a_bump_is_followed_in_whichever_light_it_is_seen():
     assert np.allclose(shift, (14, 0), atol=1)
     alone = Scene(slots(), FRAME_WH, [cabinet()])
     assert [s.reason for s in sights(alone, cabinet(2), night_rgb)] == [None, Reason.FRAME_UNLIKE]
+
+
+def test_corners_lost_in_shadows_do_not_make_it_another_cabinet():
+    is_dark = np.random.default_rng(3).random((60, 80)) < 0.5
+    shadow = cv2.resize(is_dark.astype(np.float32), FRAME_WH, interpolation=cv2.INTER_NEAREST)
+    shaded_rgb = (cabinet() * (1 - 0.75 * shadow[..., None])).astype(np.uint8)
+    scene = Scene(slots(), FRAME_WH, [cabinet()])
+    assert {sight.reason for sight in sights(scene, *[shaded_rgb] * 6)} == {None}
+    assert scene.shown_share is None
