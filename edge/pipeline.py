@@ -118,7 +118,10 @@ class Pipeline:
         self._plan(sight, frame)
         samples = take_samples(self._change_plan, sight.halvings)
         is_due = find_due(self._read_as, samples, frame.monotonic_s)
-        is_due |= [not self._skips_unchanged or slot.id in sight.covered for slot in self._enabled]
+        is_due |= np.array(
+            [not self._skips_unchanged or slot.id in sight.covered for slot in self._enabled],
+            np.bool_,  # said, because there may be no slot
+        )
         self._newest = self._read_due(frame, sight, is_due)
         result = self._decide(self._newest, frame, None)
         is_sure = np.array([self._is_confirmed(reading) for reading in self._newest], np.bool_)

@@ -106,7 +106,7 @@ class Scene:
         self._looks = tuple(
             look_at(image_rgb) for image_rgb in large
         )  # what the gate compares with
-        # In the same order; None where a picture is too plain to be found again.
+        # In the same order; None where a picture is too plain to be found again, or has no slots.
         self._references = tuple(_prepared(image_rgb, self._slots, frame_wh) for image_rgb in large)
         self._gate = GateMemory()
         self._alignment = Alignment()
@@ -240,6 +240,8 @@ def _look_along(look: Look, reference: _Reference, alignment: Alignment) -> Look
 def _prepared(
     image_rgb: ImageRGB, slots: Sequence[Slot], frame_wh: tuple[int, int]
 ) -> _Reference | None:
+    if not slots:
+        return None  # all are switched off: there is nothing to follow
     wh = (image_rgb.shape[1], image_rgb.shape[0])
     of_picture = scale_slots(slots, frame_wh, wh)
     try:

@@ -1,11 +1,13 @@
 """The way of a frame, with a working fake for the model: brightness is the probability."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 
 from edge.change import LONGEST_AGE_S
-from edge.pipeline import Pipeline, carry_over, region_key
+from edge.pipeline import FrameResult, Pipeline, carry_over, region_key
 from edge.preprocess import rectangle_polygon
 from edge.types import DecisionSettings, Frame, Reason, Slot, SlotMemory, State
 from tests import racks
@@ -225,3 +227,13 @@ def test_a_slot_switched_off_and_on_again_starts_again():
     assert changes[0][0].reason is Reason.DISABLED
     back, _, _ = carry_over(SLOTS[:1], {"A1": (memories["A1"], region_key(SLOTS[0]))}, START)
     assert back["A1"].reason is Reason.STARTING
+
+
+@pytest.mark.parametrize("references_rgb", [(), (racks.cabinet(),)], ids=["bare", "reference"])
+def test_frames_are_watched_while_every_slot_is_switched_off(references_rgb):
+    slots = tuple(replace(slot, enabled=False) for slot in racks.slots())
+    frame_wh = (racks.WIDTH_PX, racks.HEIGHT_PX)
+    subject = Pipeline(slots, frame_wh, DECISION, brightness, 16, references_rgb)
+    for number in range(3):
+        picture = Frame(racks.cabinet(), number, START, float(number))
+        assert subject.process(picture) == FrameResult((), (), (), None)
