@@ -36,7 +36,7 @@ from edge.look import BANDS, Look, is_large_enough, look_at
 from edge.patches import IDENTITY
 from edge.preprocess import scale_slots
 from edge.quality import GateMemory, fits_slots, judge, judge_still
-from edge.still import StillMemory, shrink_for_stillness, watch_still
+from edge.still import StillMemory, looked_closely, watch_still
 from edge.types import Frame, ImageRGB, Reason, Slot
 
 log = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ class Scene:
             return self._see_again(frame, halvings)
         sight = self._look_closely(frame, halvings)
         if sight.reason is None and self._is_settled():
-            self._still = StillMemory(shrink_for_stillness(halvings))
+            self._still = looked_closely(halvings)
         return sight
 
     def _is_settled(self) -> bool:

@@ -29,12 +29,17 @@ _WIDEST_PX = 320  # of the small picture
 class StillMemory:
     """The last frame that was looked at closely, and that nothing was wrong with."""
 
+    shape: tuple[int, ...]  # of the frame itself: halved, frames of two sizes can be of one
     small_rgb: ImageRGB
     frames: int = 0  # that were still since then
 
 
-def shrink_for_stillness(halvings: Halvings) -> ImageRGB:
-    """Return the frame small, uint8 (height, width, 3)."""
+def looked_closely(halvings: Halvings) -> StillMemory:
+    """Return the memory of a frame that was looked at closely."""
+    return StillMemory(halvings.at(0).shape, _shrink(halvings))
+
+
+def _shrink(halvings: Halvings) -> ImageRGB:
     times = 0
     while halvings.at(0).shape[1] >> times > _WIDEST_PX:
         times += 1
@@ -43,9 +48,9 @@ def shrink_for_stillness(halvings: Halvings) -> ImageRGB:
 
 def watch_still(memory: StillMemory, halvings: Halvings) -> StillMemory | None:
     """Return the new memory where a frame is still, None where it is to be looked at closely."""
-    small_rgb = shrink_for_stillness(halvings)
-    if memory.frames + 1 >= CLOSE_LOOK_EVERY or small_rgb.shape != memory.small_rgb.shape:
+    if memory.frames + 1 >= CLOSE_LOOK_EVERY or halvings.at(0).shape != memory.shape:
         return None
+    small_rgb = _shrink(halvings)
     # One row per line, since OpenCV counts in a single channel only.
     difference = cv2.absdiff(small_rgb, memory.small_rgb).reshape(len(small_rgb), -1)
     differing = cv2.countNonZero(cv2.compare(difference, STILL_LEVELS, cv2.CMP_GT))

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from edge.halvings import Halvings
+from edge.pipeline import Pipeline
 from edge.scene import Scene
-from edge.still import CLOSE_LOOK_EVERY, StillMemory, shrink_for_stillness, watch_still
-from edge.types import Frame, Reason
+from edge.still import CLOSE_LOOK_EVERY, looked_closely, watch_still
+from edge.types import DecisionSettings, Frame, Reason
 from tests.racks import HEIGHT_PX, WIDTH_PX, bumped, cabinet, elsewhere, slots
 
 FRAME_WH = (WIDTH_PX, HEIGHT_PX)
@@ -22,7 +23,7 @@ def noisy(image_rgb, seed, levels=2.0):
 
 
 def memory_of(image_rgb):
-    return StillMemory(shrink_for_stillness(Halvings(image_rgb)))
+    return looked_closely(Halvings(image_rgb))
 
 
 def is_still(before_rgb, image_rgb):
@@ -60,6 +61,17 @@ def test_what_happens_is_not_still(kind):
 
 def test_another_size_is_not_still():
     assert not is_still(cabinet(), cabinet()[:-32])
+
+
+def test_a_frame_of_half_the_size_is_not_still_and_has_its_own_slots():
+    # Both are 320 pixels wide in small.
+    half_rgb = cv2.resize(cabinet(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    assert not is_still(cabinet(), half_rgb)
+    subject = Pipeline(slots(), FRAME_WH, DecisionSettings(), lambda *_: 0.9, 16)
+    for number, picture_rgb in enumerate([cabinet(), cabinet(), half_rgb]):
+        result = subject.process(Frame(picture_rgb, number, AT, float(number)))
+        assert result.unusable is None
+    assert subject.placed[0].polygon_px == pytest.approx(slots()[0].polygon_px / 2)
 
 
 def test_a_close_look_is_due_every_so_many_frames():
