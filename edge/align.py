@@ -96,7 +96,8 @@ class Alignment:
     displacement_px: float = 0.0  # the largest of a slot's corner
     likeness: float = 1.0  # 0..1, the share of the reference's patches that agree
     unaligned_looks: int = 0  # frames in a row that were not ALIGNED
-    unlike_looks: int = 0  # of these the last in a row in which nothing looked like the reference
+    # Of these the last in a row in which nothing looked like the reference; kept while MOVED.
+    unlike_looks: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +233,10 @@ def _is_followed(anchor: Anchor, pose: Pose) -> bool:
 
 def _not_aligned(share: float, before: Alignment) -> Alignment:
     """Return UNSURE, or MOVED when nothing has looked like the reference for long enough."""
-    unlike_looks = 0 if share >= _SEEN_SHARE else before.unlike_looks + 1
+    unlike_looks = before.unlike_looks + 1
+    if share >= _SEEN_SHARE:
+        # Of a camera taken for moved it is still true that nothing was found elsewhere.
+        unlike_looks = before.unlike_looks if before.state is AlignmentState.MOVED else 0
     # A camera that was seen to have moved stays so until a pose holds.
     has_moved = before.state is AlignmentState.MOVED or unlike_looks >= UNLIKE_LOOKS
     return replace(

@@ -175,3 +175,14 @@ def test_corners_lost_in_shadows_do_not_make_it_another_cabinet():
     scene = Scene(slots(), FRAME_WH, [cabinet()])
     assert {sight.reason for sight in sights(scene, *[shaded_rgb] * 6)} == {None}
     assert scene.shown_share is None
+
+
+def test_who_passes_while_shadows_hide_corners_does_not_move_the_camera():
+    is_dark = np.random.default_rng(3).random((60, 80)) < 0.5
+    shadow = cv2.resize(is_dark.astype(np.float32), FRAME_WH, interpolation=cv2.INTER_NEAREST)
+    shaded_rgb = (cabinet() * (1 - 0.6 * shadow[..., None])).astype(np.uint8)
+    scene = Scene(slots(), FRAME_WH, [cabinet()])
+    before, *passing, after = sights(scene, shaded_rgb, *[elsewhere()] * 4, shaded_rgb)
+    assert before.reason is None
+    assert passing[-1].reason is Reason.CAMERA_MOVED
+    assert after.reason is None
