@@ -83,7 +83,8 @@ class Site:
 
     def _embeddings_of(self, slot_id: str) -> Embeddings | None:
         if slot_id in self._crops_rgb:
-            self._empties[slot_id] = self._embed(self._crops_rgb.pop(slot_id))
+            self._empties[slot_id] = self._embed(self._crops_rgb[slot_id])
+            del self._crops_rgb[slot_id]  # only now: the model may fail, and is asked again
         return self._empties.get(slot_id)
 
     def _embed(self, crops_rgb: Sequence[ImageRGB]) -> Embeddings:

@@ -107,3 +107,13 @@ def test_a_head_learnt_here_corrects_what_was_known():
     site = Site(ColourModel(), SLOTS, References(), head)
     assert site.probability("A1", RED) < 0.4
     assert Site(ColourModel(), SLOTS, References()).probability("A1", RED) == SAYS
+
+
+def test_a_model_that_fails_once_does_not_cost_a_slot_its_pictures():
+    model = ColourModel()
+    site = Site(model, SLOTS, References().with_empty("A1", empty_of(GREY)))
+    works, model.probability = model.probability, None
+    with pytest.raises(TypeError):
+        site.probability("A1", GREY)
+    model.probability = works
+    assert site.probability("A1", GREY) < 0.11
