@@ -73,7 +73,7 @@ class Learner:
         cabinet = CabinetPicture(frame.image_rgb, self._regions, frame.captured_at, is_asked=False)
         if not self._keep(self._references.with_cabinet(cabinet), "the cabinet's light"):
             return None
-        pipeline.scene.add_light(frame.image_rgb)
+        pipeline.scene.compare_with([c.image_rgb for c in self._references.cabinets])
         log.info("learnt how the cabinet looks in this light")
         return "light"
 

@@ -102,13 +102,8 @@ class Scene:
         self._slots = tuple(slots)
         self._frame_wh = frame_wh
         self._frozen_after = frozen_after
-        large = [image_rgb for image_rgb in references_rgb if is_large_enough(image_rgb)]
-        self._looks = tuple(
-            look_at(image_rgb) for image_rgb in large
-        )  # what the gate compares with
-        # In the same order; None where a picture is too plain to be found again, or has no slots.
-        self._references = tuple(_prepared(image_rgb, self._slots, frame_wh) for image_rgb in large)
         self._gate = GateMemory()
+        self.compare_with(references_rgb)
         self._alignment = Alignment()
         self._placed: tuple[Slot | None, ...] = ()
         self._placed_for: tuple[tuple[int, int], Alignment] | None = None
@@ -120,17 +115,29 @@ class Scene:
     def shown_share(self) -> float | None:
         """How much of the reference was found in place in the newest close look, 0..1.
 
-        None where there is no reference, or it was found elsewhere or not at all.
+        None where there is no reference, or it was found elsewhere or not at all, or the one
+        that the picture is most like is too plain to be found.
         """
         found = self._alignment
+        if not self._references or self._references[self._gate.nearest] is None:
+            return None
         if found.state is not AlignmentState.ALIGNED or found.matrix is not IDENTITY:
             return None
-        return found.likeness if any(self._references) else None
+        return found.likeness
 
-    def add_light(self, image_rgb: ImageRGB) -> None:
-        """Compare with one more picture of the cabinet, of the references' size, from now on."""
-        self._looks += (look_at(image_rgb),)
-        self._references += (_prepared(image_rgb, self._slots, self._frame_wh),)
+    def compare_with(self, references_rgb: Sequence[ImageRGB]) -> None:
+        """Use these pictures of the cabinet, as `Scene` takes them, from the next frame on.
+
+        Only while the camera is where it took them.
+        """
+        large = [image_rgb for image_rgb in references_rgb if is_large_enough(image_rgb)]
+        # What the gate compares with.
+        self._looks = tuple(look_at(image_rgb) for image_rgb in large)
+        # In the same order; None where a picture is too plain to be found again, or has no slots.
+        self._references = tuple(
+            _prepared(image_rgb, self._slots, self._frame_wh) for image_rgb in large
+        )
+        self._gate = replace(self._gate, nearest=0)  # they may be fewer, or in another order
 
     def see(self, frame: Frame) -> Sight:
         """Return what can be seen in a frame; frames are given in the order they were taken."""

@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.learning import CALM_FOR_S, Learner
+from edge.learning import CALM_FOR_S, FADING_SHARE, Learner
 from edge.pipeline import Pipeline, region_key
 from edge.preprocess import rectangle_polygon
 from edge.references import (
+    MOST_LIGHTS,
     CabinetPicture,
     Empty,
     References,
@@ -148,9 +149,9 @@ class Rack:
         self.sequence += 1
         return result.unusable, self.learner.look(frame, self.pipeline, result.readings)
 
-    def evening(self):
+    def evening(self, seed=3):
         """Yield the rack as shadows with sharp edges fall on it, ever darker."""
-        is_dark = np.random.default_rng(3).random((60, 80)) < 0.5
+        is_dark = np.random.default_rng(seed).random((60, 80)) < 0.5
         wh = (racks.WIDTH_PX, racks.HEIGHT_PX)
         shadow = cv2.resize(is_dark.astype(np.float32), wh, interpolation=cv2.INTER_NEAREST)
         for depth in np.linspace(0, 0.95, 30):
@@ -185,3 +186,30 @@ def test_the_usual_light_is_not_learnt_again(tmp_path):
     rack = Rack(tmp_path)
     assert {rack.show(racks.cabinet(contents)) for contents in range(12)} == {(None, None)}
     assert not (tmp_path / "references" / "learnt").exists()
+
+
+def test_no_more_lights_are_compared_with_than_are_kept(tmp_path):
+    rack = Rack(tmp_path)
+    compared = []
+    rack.pipeline.scene.compare_with = compared.append
+    # Shadows that fall elsewhere each evening.
+    for evening in range(MOST_LIGHTS + 2):
+        for image_rgb in rack.evening(seed=evening):
+            rack.show(image_rgb)
+    assert len(compared) > MOST_LIGHTS
+    assert max(map(len, compared)) == 1 + MOST_LIGHTS  # the one that was asked for
+
+
+def test_a_light_in_which_nothing_can_be_found_does_not_teach_for_ever(tmp_path):
+    rack = Rack(tmp_path)
+    waves = 90 + 60 * np.sin(np.arange(racks.WIDTH_PX) / 20)
+    plain_rgb = np.tile(waves[None, :, None], (racks.HEIGHT_PX, 1, 3)).astype(np.uint8)
+    rack.pipeline.scene.compare_with([rack.reference_rgb, plain_rgb])
+    for image_rgb in rack.evening():
+        rack.show(image_rgb)
+        if (rack.pipeline.scene.shown_share or 1.0) < FADING_SHARE:
+            break
+    random = np.random.default_rng(1)
+    shown = [rack.show(plain_rgb + random.integers(0, 3, plain_rgb.shape, np.uint8))]
+    shown += [rack.show(plain_rgb + random.integers(0, 3, plain_rgb.shape, np.uint8))]
+    assert shown == [(None, None)] * 2
