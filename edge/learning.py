@@ -10,6 +10,7 @@ ever less of it. Belongs to the inference thread.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 
 from edge.pipeline import Pipeline, region_key
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 # its usual light: then there is one picture more, which does no harm.
 FADING_SHARE = 0.45
 FADING_FOR_S = 300.0  # a person who stands before the cabinet goes away again
+LIGHT_EVERY_S = 1200.0  # at most: each is a picture written to the memory card
+LONGEST_GAP_S = 900.0  # between two frames; beyond it nobody knows what was in between
 
 CALM_FOR_S = 3600.0
 CLEARLY_EMPTY = 0.15  # probability of OCCUPIED; the thresholds are nearer to the middle
@@ -45,12 +48,18 @@ class Learner:
         self._calm_since_s: dict[str, float] = {}
         self._was_occupied: set[str] = set()
         self._fading_since_s: float | None = None
+        self._light_learnt_s = -math.inf
+        self._newest_s = -math.inf
 
     def look(self, frame: Frame, pipeline: Pipeline, readings: Sequence[Reading]) -> str | None:
         """Take the readings of a frame; return what was learnt: a slot's id, "light" or nothing.
 
         At most one thing of a frame: writing takes time that the slots' states wait for.
         """
+        if frame.monotonic_s - self._newest_s > LONGEST_GAP_S:
+            self._fading_since_s = None
+            self._calm_since_s.clear()
+        self._newest_s = frame.monotonic_s
         if self._is_fading(pipeline, readings, frame.monotonic_s):
             return self._learn_light(frame, pipeline)
         return self._learn_empty(frame, pipeline, readings) if self._site.uses_empties else None
@@ -63,7 +72,8 @@ class Learner:
             return False
         if self._fading_since_s is None:
             self._fading_since_s = now_s
-        return now_s - self._fading_since_s >= FADING_FOR_S
+        is_long = now_s - self._fading_since_s >= FADING_FOR_S
+        return is_long and now_s - self._light_learnt_s >= LIGHT_EVERY_S
 
     def _learn_light(self, frame: Frame, pipeline: Pipeline) -> str | None:
         self._fading_since_s = None
@@ -74,6 +84,7 @@ class Learner:
         if not self._keep(self._references.with_cabinet(cabinet), "the cabinet's light"):
             return None
         pipeline.scene.compare_with([c.image_rgb for c in self._references.cabinets])
+        self._light_learnt_s = frame.monotonic_s
         log.info("learnt how the cabinet looks in this light")
         return "light"
 

@@ -132,7 +132,7 @@ def read_references(storage: Path) -> References:
         asked = references.empties.get(slot_id, ())
         for empty in empties:
             # What was learnt of a region that moved must not push out what was asked for since.
-            if not asked or asked[0].region == empty.region:
+            if not asked or asked[-1].region == empty.region or empty.at > asked[-1].at:
                 references = references.with_empty(slot_id, empty)
     return references
 

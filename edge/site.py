@@ -44,7 +44,7 @@ class Site:
                 "the present trainer is installed",
                 classifier.bundle.name,
             )
-        # Filled when a slot is first read: so many pictures must not delay the first states.
+        # Filled when a slot is first read: an edit of the settings need not wait for the model.
         self._empties: dict[str, Embeddings] = {}
 
     @property

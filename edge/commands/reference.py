@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.forget:
         references = references.without_empties(slot.id for slot in slots)
         said.append(f"{counted} forgotten as seen empty before")
-    if arguments.empty or arguments.slot or not arguments.forget:
+    if arguments.empty or arguments.slot or arguments.light or not arguments.forget:
         frame = _frame(settings, arguments.source or settings.camera.source)
         if arguments.light or not arguments.slot or not references.cabinets:
             is_anew = not arguments.light

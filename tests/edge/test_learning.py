@@ -141,12 +141,14 @@ class Rack:
         self.storage = storage
         self.sequence = 0
 
-    def show(self, image_rgb):
+    def show(self, image_rgb, learns=True):
         """Return why the frame was refused, and whether its light was learnt."""
         now_s = self.sequence * EVERY_S
         frame = Frame(image_rgb, self.sequence, START + timedelta(seconds=now_s), now_s)
         result = self.pipeline.process(frame)
         self.sequence += 1
+        if not learns:
+            return result.unusable, None
         return result.unusable, self.learner.look(frame, self.pipeline, result.readings)
 
     def evening(self, seed=3):
@@ -169,9 +171,8 @@ def test_light_that_changes_over_hours_is_learnt_before_the_cabinet_is_lost(tmp_
 
 def test_without_learning_its_movements_could_not_be_followed_any_more(tmp_path):
     rack = Rack(tmp_path)
-    rack.learner.look = lambda *_: None
     for image_rgb in rack.evening():
-        rack.show(image_rgb)
+        rack.show(image_rgb, learns=False)
     assert rack.pipeline.scene.shown_share is None
 
 
@@ -213,3 +214,11 @@ def test_a_light_in_which_nothing_can_be_found_does_not_teach_for_ever(tmp_path)
     shown = [rack.show(plain_rgb + random.integers(0, 3, plain_rgb.shape, np.uint8))]
     shown += [rack.show(plain_rgb + random.integers(0, 3, plain_rgb.shape, np.uint8))]
     assert shown == [(None, None)] * 2
+
+
+def test_a_gap_between_frames_is_no_hour_of_calm(tmp_path, asked):
+    cabinet = Cabinet(tmp_path, asked)
+    cabinet.show(EMPTY_AT_DUSK, HOUR - 1)
+    cabinet.sequence += 2 * HOUR  # the camera was lost
+    assert cabinet.show(EMPTY_AT_DUSK, HOUR) == 0
+    assert cabinet.show(EMPTY_AT_DUSK, 1) == 1

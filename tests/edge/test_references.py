@@ -149,6 +149,11 @@ def test_what_was_learnt_of_a_region_that_moved_is_left_out(written, tmp_path):
     assert values_of(read_references(tmp_path), "A1") == [40, 90]
 
 
+def test_what_was_learnt_of_a_region_that_moved_since_it_was_asked_for_counts(written, tmp_path):
+    write_learnt(tmp_path, References().with_empty("A1", empty_of(200, region="now", minutes=5)))
+    assert values_of(read_references(tmp_path), "A1") == [200]
+
+
 def test_of_many_lights_the_first_and_the_newest_stay(tmp_path):
     references = References()
     for minutes in range(MOST_LIGHTS + 2):
