@@ -223,7 +223,7 @@ class InferenceThread(threading.Thread):
         return True
 
     def _model_budget_s(self) -> float:
-        """Return how long the model may take for a frame: the first has the empties to read, too."""
+        """Return how long the model may take for a frame; the first has the empties to read."""
         looks = 1 + (MOST_EMPTIES if self._frames_since_start == 0 else 0)
         return looks * len(self._settings.slots) * BUDGET_S
 
