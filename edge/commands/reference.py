@@ -138,10 +138,14 @@ def _with_cabinet(
     height_px, width_px = frame.image_rgb.shape[:2]
     said = [f"the cabinet remembered as this picture of {width_px}x{height_px} shows it"]
     slots = scale_slots(settings.slots, settings.frame_wh, (width_px, height_px))
-    for before in references.cabinets:
-        _refuse_moved(before, slots, frame)
+    is_found = [_refuse_moved(before, slots, frame) for before in references.cabinets]
     if references.cabinets:
         said.append("beside its pictures in other lights")
+    if is_found and not any(is_found):
+        said.append(
+            "nothing of them is found in it: make sure that the camera stands as it stood, else "
+            "take a new reference with `slotwatch reference`, without --light"
+        )
     try:
         prepare_anchor(frame.image_rgb, slots)
     except PictureTooPlain as error:
@@ -152,8 +156,10 @@ def _with_cabinet(
     ), said
 
 
-def _refuse_moved(before: CabinetPicture, slots: Sequence[Slot], frame: Frame) -> None:
-    """Raise CameraError where a picture is known not to be taken from where the one before was.
+def _refuse_moved(before: CabinetPicture, slots: Sequence[Slot], frame: Frame) -> bool:
+    """Return whether the cabinet is found where it was.
+
+    Raises CameraError where a picture is known not to be taken from where the one before was.
 
     In another light it may be impossible to tell: the person who asks says that it is.
     """
@@ -164,12 +170,15 @@ def _refuse_moved(before: CabinetPicture, slots: Sequence[Slot], frame: Frame) -
     try:
         found = align(prepare_anchor(before.image_rgb, slots), frame.image_rgb, Alignment())
     except PictureTooPlain:
-        return
+        return False
+    if found.state is AlignmentState.MOVED:
+        raise CameraError(f"the camera looks elsewhere than in the first picture; {remedy}")
     if found.state is AlignmentState.ALIGNED and found.displacement_px > 0:
         raise CameraError(
             f"the camera has moved by {found.displacement_px:.0f} px since the first picture; "
             f"{remedy}"
         )
+    return found.state is AlignmentState.ALIGNED
 
 
 def _with_empties(

@@ -115,7 +115,9 @@ def test_another_light_stands_beside_the_first(config, tmp_path, capsys):
     reference(config)
     save(tmp_path / "night.png", 255 - cabinet())
     assert reference(config, "--light", "--source", str(tmp_path / "night.png")) == 0
-    assert "beside its pictures in other lights" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "beside its pictures in other lights" in said
+    assert "make sure that the camera stands as it stood" in said
     assert len(read_references(config.parent / "state").cabinets) == 2
     reference(config)
     assert len(read_references(config.parent / "state").cabinets) == 1
@@ -126,6 +128,14 @@ def test_another_light_from_another_place_is_refused(config, tmp_path, capsys):
     save(tmp_path / "bumped.png", np.roll(cabinet(), 20, axis=1))
     assert reference(config, "--light", "--source", str(tmp_path / "bumped.png")) == 1
     assert "the camera has moved by 20 px since the first picture" in capsys.readouterr().err
+    assert len(read_references(config.parent / "state").cabinets) == 1
+
+
+def test_another_light_of_a_camera_that_looks_elsewhere_is_refused(config, tmp_path, capsys):
+    reference(config)
+    save(tmp_path / "turned.png", np.roll(cabinet(), WIDTH_PX // 4, axis=1))
+    assert reference(config, "--light", "--source", str(tmp_path / "turned.png")) == 1
+    assert "the camera looks elsewhere than in the first picture" in capsys.readouterr().err
     assert len(read_references(config.parent / "state").cabinets) == 1
 
 
