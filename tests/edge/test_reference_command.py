@@ -57,6 +57,13 @@ def test_an_empty_cabinet_is_all_slots_empty(config, capsys):
     assert all(empty.is_asked for (empty,) in found.empties.values())
 
 
+def test_slots_that_look_occupied_are_named(config, capsys):
+    with config.open("a") as file:
+        file.write("decision: {occupied_at: 0.001, empty_at: 0.0005}\n")
+    assert reference(config, "--slot", "S11") == 0
+    assert "the model alone reads OCCUPIED in S11: look there" in capsys.readouterr().out
+
+
 def test_one_slot_is_remembered_and_the_cabinet_stays(config, tmp_path, capsys):
     reference(config)
     save(tmp_path / "now.png", cabinet(3))
