@@ -64,17 +64,17 @@ def read_head(storage: Path, model_sha256: str) -> SiteHead | None:
 
 def _head(document: dict[str, Any]) -> SiteHead:
     data = base64.b64decode(document["kernels"], validate=True)
-    if _digest(data) != document["digest"]:
+    correction, likeness = (float(bias) for bias in document["biases"])
+    if _digest(data, (correction, likeness)) != document["digest"]:
         raise ValueError("its content changed")
     kernels = np.frombuffer(data, "<f4").reshape(2, -1).astype(np.float32)
-    correction, likeness = (float(bias) for bias in document["biases"])
     if not (np.isfinite(kernels).all() and math.isfinite(correction) and math.isfinite(likeness)):
         raise ValueError("not all of its numbers are finite")
     return SiteHead(kernels, (correction, likeness))
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _digest(data: bytes, biases: tuple[float, float]) -> str:
+    return hashlib.sha256(data + np.array(biases, "<f8").tobytes()).hexdigest()
 
 
 def write_head(storage: Path, head: SiteHead, model_sha256: str) -> None:
@@ -90,7 +90,7 @@ def write_head(storage: Path, head: SiteHead, model_sha256: str) -> None:
         "model_sha256": model_sha256,
         "biases": list(head.biases),
         "kernels": base64.b64encode(data).decode("ascii"),
-        "digest": _digest(data),
+        "digest": _digest(data, head.biases),
     }
     path = storage / HEAD_FILE
     if path.is_file():

@@ -150,7 +150,14 @@ def _read(folder: Path, is_asked: bool) -> References:
         empties = {
             slot_id: _empties(folder, entries, is_asked) for slot_id, entries in listed.items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         log.warning(
             "%s: cannot be read (%s); the cabinet is read without these references until "
             "`slotwatch reference` takes new ones",

@@ -131,9 +131,21 @@ def read_labelled(folder: Path, settings: Settings, size_px: int) -> list[Labell
                 continue
             slot_id = next((name for name in slot_ids if path.name.startswith(f"{name}_")), None)
             labelled.append(Labelled(path, slot_id, label is State.OCCUPIED, crop_rgb))
+    problems += _contradictions(labelled)
     if problems:
         raise ConfigurationError("\n".join(problems))
     return labelled
+
+
+def _contradictions(labelled: Sequence[Labelled]) -> list[str]:
+    """Return what is wrong with pictures that lie in both folders."""
+    occupied = {one.crop_rgb.tobytes(): one.path for one in labelled if one.is_occupied}
+    return [
+        f"{one.path}: the same picture as {occupied[one.crop_rgb.tobytes()]}; leave it where it "
+        "belongs"
+        for one in labelled
+        if not one.is_occupied and one.crop_rgb.tobytes() in occupied
+    ]
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from edge.align import Alignment, AlignmentState, PictureTooPlain, align, prepar
 from edge.bundle import read_bundle
 from edge.cameras import CameraError
 from edge.cameras.process import CameraProcess
+from edge.classifier import open_classifier
 from edge.commands import add_config_argument
 from edge.pipeline import region_key
 from edge.preprocess import apply_plan, plan_crop, scale_slots
@@ -81,8 +82,13 @@ def run(arguments: argparse.Namespace) -> int:
             references, words = _with_cabinet(references, settings, frame)
             said += words
         if arguments.empty or arguments.slot:
-            references = _with_empties(references, settings, slots, frame)
+            references, doubtful = _with_empties(references, settings, slots, frame)
             said.append(f"{counted} remembered as seen now, empty")
+            if doubtful:
+                said.append(
+                    f"the model alone reads OCCUPIED in {', '.join(doubtful)}: look there; where "
+                    "there is something in it, empty it and repeat this with --slot ID --forget"
+                )
     try:
         if arguments.forget or is_anew:
             # The daemon's folder first: it reads both anew when the other one changes.
@@ -138,10 +144,14 @@ def _with_cabinet(
     height_px, width_px = frame.image_rgb.shape[:2]
     said = [f"the cabinet remembered as this picture of {width_px}x{height_px} shows it"]
     slots = scale_slots(settings.slots, settings.frame_wh, (width_px, height_px))
-    for before in references.cabinets:
-        _refuse_moved(before, slots, frame)
+    is_found = [_refuse_moved(before, slots, frame) for before in references.cabinets]
     if references.cabinets:
         said.append("beside its pictures in other lights")
+    if is_found and not any(is_found):
+        said.append(
+            "nothing of them is found in it: make sure that the camera stands as it stood, else "
+            "take a new reference with `slotwatch reference`, without --light"
+        )
     try:
         prepare_anchor(frame.image_rgb, slots)
     except PictureTooPlain as error:
@@ -152,8 +162,10 @@ def _with_cabinet(
     ), said
 
 
-def _refuse_moved(before: CabinetPicture, slots: Sequence[Slot], frame: Frame) -> None:
-    """Raise CameraError where a picture is known not to be taken from where the one before was.
+def _refuse_moved(before: CabinetPicture, slots: Sequence[Slot], frame: Frame) -> bool:
+    """Return whether the cabinet is found where it was.
+
+    Raises CameraError where a picture is known not to be taken from where the one before was.
 
     In another light it may be impossible to tell: the person who asks says that it is.
     """
@@ -164,17 +176,21 @@ def _refuse_moved(before: CabinetPicture, slots: Sequence[Slot], frame: Frame) -
     try:
         found = align(prepare_anchor(before.image_rgb, slots), frame.image_rgb, Alignment())
     except PictureTooPlain:
-        return
+        return False
+    if found.state is AlignmentState.MOVED:
+        raise CameraError(f"the camera looks elsewhere than in the first picture; {remedy}")
     if found.state is AlignmentState.ALIGNED and found.displacement_px > 0:
         raise CameraError(
             f"the camera has moved by {found.displacement_px:.0f} px since the first picture; "
             f"{remedy}"
         )
+    return found.state is AlignmentState.ALIGNED
 
 
 def _with_empties(
     references: References, settings: Settings, slots: Sequence[Slot], frame: Frame
-) -> References:
+) -> tuple[References, list[str]]:
+    """Return the references with these slots as they are, and which of them look occupied."""
     scene = Scene(slots, settings.frame_wh, [c.image_rgb for c in references.cabinets])
     sight = scene.see(frame)
     if sight.reason is not None:
@@ -182,7 +198,9 @@ def _with_empties(
             f"the picture does not show the cabinet of the reference ({sight.reason}); turn the "
             "camera back, or take a new reference with `slotwatch reference`"
         )
-    size_px = read_bundle(settings.model).input_size_px
+    classifier = open_classifier(read_bundle(settings.model))
+    size_px = classifier.bundle.input_size_px
+    doubtful = []
     height_px, width_px = frame.image_rgb.shape[:2]
     for slot, placed in zip(slots, sight.slots, strict=True):
         if placed is None:
@@ -190,4 +208,6 @@ def _with_empties(
         crop_rgb = apply_plan(frame.image_rgb, plan_crop(placed, size_px, (width_px, height_px)))
         empty = Empty(crop_rgb, region_key(slot), frame.captured_at, is_asked=True)
         references = references.with_empty(slot.id, empty)
-    return references
+        if classifier.probability(crop_rgb) >= settings.decision.occupied_at:
+            doubtful.append(slot.id)
+    return references, doubtful

@@ -77,6 +77,15 @@ def test_labels_that_contradict_the_model_are_learnt_and_forgotten(config, tmp_p
     assert "nothing was learnt here" in capsys.readouterr().err
 
 
+def test_a_picture_in_both_folders_is_named(config, tmp_path, capsys):
+    labels = sort_crops(config, tmp_path)
+    copied = sorted((labels / "EMPTY").iterdir())[0]
+    (labels / "OCCUPIED" / "copy.png").write_bytes(copied.read_bytes())
+    capsys.readouterr()
+    assert learn(config, "--labels", labels) == 78
+    assert f"{copied}: the same picture as " in capsys.readouterr().err
+
+
 def test_everything_wrong_with_the_folder_is_said_at_once(config, tmp_path, capsys):
     labels = tmp_path / "labels"
     (labels / "EMPTY").mkdir(parents=True)

@@ -52,6 +52,7 @@ def change(**values):
         change(kernels=7),
         change(digest="00"),
         change(biases=[1.0]),
+        change(biases=[10.5, -1.0]),
         change(biases=[1.0, float("nan")]),
         change(biases=None),
     ],

@@ -57,6 +57,13 @@ def test_an_empty_cabinet_is_all_slots_empty(config, capsys):
     assert all(empty.is_asked for (empty,) in found.empties.values())
 
 
+def test_slots_that_look_occupied_are_named(config, capsys):
+    with config.open("a") as file:
+        file.write("decision: {occupied_at: 0.001, empty_at: 0.0005}\n")
+    assert reference(config, "--slot", "S11") == 0
+    assert "the model alone reads OCCUPIED in S11: look there" in capsys.readouterr().out
+
+
 def test_one_slot_is_remembered_and_the_cabinet_stays(config, tmp_path, capsys):
     reference(config)
     save(tmp_path / "now.png", cabinet(3))
@@ -115,7 +122,9 @@ def test_another_light_stands_beside_the_first(config, tmp_path, capsys):
     reference(config)
     save(tmp_path / "night.png", 255 - cabinet())
     assert reference(config, "--light", "--source", str(tmp_path / "night.png")) == 0
-    assert "beside its pictures in other lights" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "beside its pictures in other lights" in said
+    assert "make sure that the camera stands as it stood" in said
     assert len(read_references(config.parent / "state").cabinets) == 2
     reference(config)
     assert len(read_references(config.parent / "state").cabinets) == 1
@@ -126,6 +135,14 @@ def test_another_light_from_another_place_is_refused(config, tmp_path, capsys):
     save(tmp_path / "bumped.png", np.roll(cabinet(), 20, axis=1))
     assert reference(config, "--light", "--source", str(tmp_path / "bumped.png")) == 1
     assert "the camera has moved by 20 px since the first picture" in capsys.readouterr().err
+    assert len(read_references(config.parent / "state").cabinets) == 1
+
+
+def test_another_light_of_a_camera_that_looks_elsewhere_is_refused(config, tmp_path, capsys):
+    reference(config)
+    save(tmp_path / "turned.png", np.roll(cabinet(), WIDTH_PX // 4, axis=1))
+    assert reference(config, "--light", "--source", str(tmp_path / "turned.png")) == 1
+    assert "the camera looks elsewhere than in the first picture" in capsys.readouterr().err
     assert len(read_references(config.parent / "state").cabinets) == 1
 
 

@@ -82,7 +82,7 @@ def test_a_damaged_picture_is_left_out_and_named(written, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[1]", '{"format": 2}', '{"format": 1, "empty": {"A1": [3]}}']
+    "text", ["", "[1]", "[" * 100_000, '{"format": 2}', '{"format": 1, "empty": {"A1": [3]}}']
 )
 def test_a_damaged_index_is_no_reference_and_says_what_to_do(written, tmp_path, caplog, text):
     (tmp_path / "references" / "index.json").write_text(text)
