@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edge.types import DecisionSettings
+
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 
@@ -180,12 +182,15 @@ class Trial:
     after: npt.NDArray[np.float64]  # (count,), by the head of the other crops
     loss_before: float
     loss_after: float
+    wrong_before: int  # crops of which the opposite is answered
+    wrong_after: int
     is_by_slot: bool  # whole slots were left out, not single crops
 
     @property
     def is_better(self) -> bool:
-        """Whether the head is worth keeping."""
-        return self.loss_after < self.loss_before - _LEAST_GAIN
+        """Whether the head is worth keeping: nearer to the truth, and not wrong more often."""
+        is_nearer = self.loss_after < self.loss_before - _LEAST_GAIN
+        return is_nearer and self.wrong_after <= self.wrong_before
 
 
 def try_head(crops: LabelledCrops, garbage: Floats) -> Trial:
@@ -207,8 +212,18 @@ def try_head(crops: LabelledCrops, garbage: Floats) -> Trial:
         after,
         _loss(crops.is_occupied, cautious),
         _loss(crops.is_occupied, after),
+        _wrong(crops.is_occupied, before),
+        _wrong(crops.is_occupied, after),
         is_by_slot,
     )
+
+
+def _wrong(is_occupied: Bools, probability: npt.NDArray[np.float64]) -> int:
+    usual = DecisionSettings()
+    is_opposite = np.where(
+        is_occupied, probability <= usual.empty_at, probability >= usual.occupied_at
+    )
+    return int(is_opposite.sum())
 
 
 def _parts(groups: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -132,6 +132,12 @@ def test_labels_that_no_picture_bears_out_are_refused():
     assert not trial.is_better
 
 
+def test_what_is_wrong_more_often_is_refused_whatever_its_loss():
+    trial = try_head(site(0.7, 0.9), NOTHING)
+    assert (trial.wrong_before, trial.wrong_after) == (8, 0)
+    assert not replace(trial, wrong_after=9).is_better
+
+
 def test_a_model_that_is_right_already_is_left_alone():
     assert not try_head(site(1e-6, 1 - 1e-6), NOTHING).is_better
 
