@@ -11,7 +11,9 @@ from edge.cameras import CameraError, CameraUnusable
 from edge.cameras.process import CameraProcess
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
+from edge.pipeline import region_key
 from edge.quality import fits_slots, judge_frame
+from edge.references import read_references
 from edge.settings import SettingsInvalid, read_settings, settings_warnings
 from edge.types import ConfigurationError, Settings
 
@@ -35,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{count} problem{'s' if count > 1 else ''} to mend", file=sys.stderr)
         return 78
     print(f"ok       {settings.config_path}, {settings.slots_path}: {len(settings.slots)} slots")
+    print(_references(settings))
     problems, input_size_px = _check_model(settings)
     if not arguments.no_camera:
         problems += _check_camera(settings)
@@ -44,6 +47,24 @@ def run(arguments: argparse.Namespace) -> int:
     for text in problems:
         print(f"problem  {text}", file=sys.stderr)
     return 78 if problems else 0
+
+
+def _references(settings: Settings) -> str:
+    """Return a line on what the device was shown of its cabinet."""
+    references = read_references(settings.storage)
+    if not references.cabinets:
+        return (
+            "hint     no picture of the cabinet: a bumped camera is not followed; "
+            "take one with `slotwatch reference`"
+        )
+    lights = len(references.cabinets)
+    shown = sum(bool(references.of_region(s.id, region_key(s))) for s in settings.slots)
+    stale = sum(bool(references.empties.get(s.id)) for s in settings.slots) - shown
+    return (
+        f"ok       references: the cabinet in {lights} light{'' if lights == 1 else 's'}, "
+        f"{shown} of {len(settings.slots)} slots known empty"
+        + (f" ({stale} more before their region was moved)" if stale else "")
+    )
 
 
 def _check_model(settings: Settings) -> tuple[list[str], int | None]:

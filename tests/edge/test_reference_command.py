@@ -161,3 +161,17 @@ def test_what_slots_looked_like_can_be_forgotten(config, capsys):
 def learnt(slot_id, state):
     (asked,) = read_references(state).empties[slot_id]
     return replace(asked, crop_rgb=255 - asked.crop_rgb, is_asked=False)
+
+
+def test_check_says_what_the_device_was_shown(config, capsys):
+    def says():
+        main(["check", "--no-camera", "--config", str(config)])
+        return next(line for line in capsys.readouterr().out.splitlines() if "the cabinet" in line)
+
+    assert says().startswith("hint     no picture of the cabinet: a bumped camera is not followed")
+    reference(config, "--empty")
+    capsys.readouterr()
+    assert says() == ("ok       references: the cabinet in 1 light, 24 of 24 slots known empty")
+    slots_path = config.parent / "slots.yaml"
+    slots_path.write_text(slots_path.read_text().replace("S11: [160", "S11: [161"))
+    assert says().endswith("23 of 24 slots known empty (1 more before their region was moved)")
