@@ -219,8 +219,11 @@ def _words(trial: Trial, crops: LabelledCrops, settings: Settings) -> list[str]:
         unknown = count - right - wrong
         return f"{name}: {right} right, {wrong} wrong, {unknown} UNKNOWN (loss {loss:.3f})"
 
-    return [
+    said = [
         f"{count - occupied_count} crops EMPTY, {occupied_count} OCCUPIED",
         line("before", trial.before, trial.loss_before),
         line(f"learnt, each {one} judged without its own labels", trial.after, trial.loss_after),
     ]
+    if trial.wrong_before > count / 2:
+        said.append("most of them contradict how they were read: are EMPTY and OCCUPIED mixed up?")
+    return said

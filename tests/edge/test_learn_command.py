@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from edge.__main__ import main
-from edge.bundle import read_bundle
+from edge.bundle import read_bundle, read_golden
 from edge.learned_head import HEAD_FILE, read_head
 from tests.edge.test_reference_command import MODEL, config, save
 from tests.racks import cabinet, slots
@@ -131,6 +131,17 @@ def test_a_name_that_begins_with_a_slot_uses_its_empty_picture(config, tmp_path,
     beside = capsys.readouterr().out.splitlines()[1]
     assert alone.startswith("before: 0 right, 3 wrong,")
     assert beside.startswith("before: 1 right, 2 wrong,")
+
+
+def test_folders_that_are_mixed_up_are_asked_about(config, tmp_path, capsys):
+    golden = read_golden(read_bundle(MODEL))
+    order = np.argsort(golden.probability)
+    for label, indices in (("EMPTY", order[-3:]), ("OCCUPIED", order[:3])):
+        (tmp_path / "labels" / label).mkdir(parents=True)
+        for index in indices:
+            save(tmp_path / "labels" / label / f"{index}.png", golden.crops_rgb[index])
+    learn(config, "--labels", tmp_path / "labels")
+    assert "are EMPTY and OCCUPIED mixed up?" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [[], ["--labels", "a", "--undo"]])
