@@ -189,6 +189,21 @@ class CameraProcess:
         return frame
 
 
+def take_only_frame(camera: CameraProcess, settings: CameraSettings) -> Frame:
+    """Return the one frame a command asks for, and close the camera.
+
+    Raises:
+        CameraError, CameraUnusable: it gives none; the message says why.
+    """
+    try:
+        frame = camera.next_frame(max(10.0, settings.stall_after_s))
+    finally:
+        camera.close()
+    if frame is None:
+        raise CameraError(f"{settings.source}: no picture in it")
+    return frame
+
+
 class _Worker:
     """One run of `edge.cameras.worker`, seen from the daemon."""
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 from edge.bundle import read_bundle
 from edge.classifier import THREADS, open_classifier
-from edge.commands import Progress, add_config_argument
+from edge.commands import Progress, add_config_argument, count_of
 from edge.measure.cost import (
     SIZES,
     WARM_UP_FRAMES,
@@ -63,11 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_config_argument(parser)
     parser.add_argument(
-        "--rounds", type=_count, default=60, metavar="N", help="frames measured (default: 60)"
+        "--rounds", type=count_of, default=60, metavar="N", help="frames measured (default: 60)"
     )
     parser.add_argument(
         "--threads",
-        type=_count,
+        type=count_of,
         default=THREADS,
         metavar="N",
         help=f"interpreter threads (default: {THREADS}, as the daemon)",
@@ -87,16 +87,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
 
-def _count(text: str) -> int:
-    """Return a number of things, at least one."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
 def _sizes(text: str) -> tuple[int, ...]:
     """Return numbers of slots, each once, the smallest first."""
-    return tuple(sorted({_count(word) for word in text.split(",")}))
+    return tuple(sorted({count_of(word) for word in text.split(",")}))
 
 
 def run(arguments: argparse.Namespace) -> int:

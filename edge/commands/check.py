@@ -8,7 +8,7 @@ import sys
 
 from edge.bundle import read_bundle
 from edge.cameras import CameraError, CameraUnusable
-from edge.cameras.process import CameraProcess
+from edge.cameras.process import CameraProcess, take_only_frame
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
 from edge.pipeline import region_key
@@ -78,15 +78,10 @@ def _check_model(settings: Settings) -> tuple[list[str], int | None]:
 
 
 def _check_camera(settings: Settings) -> list[str]:
-    camera = CameraProcess(settings.camera, once=True)
     try:
-        frame = camera.next_frame(max(10.0, settings.camera.stall_after_s))
+        frame = take_only_frame(CameraProcess(settings.camera, once=True), settings.camera)
     except (CameraError, CameraUnusable) as error:
         return [f"camera.source: {error}"]
-    finally:
-        camera.close()
-    if frame is None:
-        return [f"camera.source: {settings.camera.source}: no picture in it"]
     height_px, width_px = frame.image_rgb.shape[:2]
     if not fits_slots(frame.image_rgb, settings.frame_wh):
         wanted = "x".join(map(str, settings.frame_wh))

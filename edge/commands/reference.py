@@ -9,7 +9,7 @@ from dataclasses import replace
 from edge.align import Alignment, AlignmentState, PictureTooPlain, align, prepare_anchor
 from edge.bundle import read_bundle
 from edge.cameras import CameraError
-from edge.cameras.process import CameraProcess
+from edge.cameras.process import CameraProcess, take_only_frame
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
 from edge.pipeline import region_key
@@ -118,14 +118,8 @@ def _frame(settings: Settings, source: str) -> Frame:
     Raises:
         CameraError: there is none, or it cannot be used; the message says why.
     """
-    camera = CameraProcess(replace(settings.camera, source=source), once=True)
-    camera.start()
-    try:
-        frame = camera.next_frame(max(10.0, settings.camera.stall_after_s))
-    finally:
-        camera.close()
-    if frame is None:
-        raise CameraError(f"{source}: no picture in it")
+    camera_settings = replace(settings.camera, source=source)
+    frame = take_only_frame(CameraProcess(camera_settings, once=True), camera_settings)
     if not fits_slots(frame.image_rgb, settings.frame_wh):
         height_px, width_px = frame.image_rgb.shape[:2]
         raise ConfigurationError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,7 @@ import cv2
 
 from edge.annotate import annotate
 from edge.bundle import read_bundle
-from edge.cameras import CameraError
-from edge.cameras.process import CameraProcess
+from edge.cameras.process import CameraProcess, take_only_frame
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
 from edge.inference import build_pipeline
@@ -52,15 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"{arguments.out}: give --out a name that ends in .png or .jpg")
     settings = read_settings(arguments.config)
     source = arguments.source or settings.camera.source
-    camera = CameraProcess(replace(settings.camera, source=source), once=True)
-    camera.start()
-    try:
+    camera_settings = replace(settings.camera, source=source)
+    with closing(CameraProcess(camera_settings, once=True)) as camera:
+        camera.start()  # It starts while the model loads.
         classifier = open_classifier(read_bundle(settings.model))
-        frame = camera.next_frame(max(10.0, settings.camera.stall_after_s))
-    finally:
-        camera.close()
-    if frame is None:
-        raise CameraError(f"{source}: no picture in it")
+        frame = take_only_frame(camera, camera_settings)
     pipeline = build_pipeline(settings, classifier)
     result = pipeline.process(frame)
     if arguments.out is not None:
