@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 Embeddings = npt.NDArray[np.float32]  # (count, features), each of length 1
 
-_LEAST_DISTANCE = 1e-4  # two crops of one still picture; its logarithm must stay finite
+LEAST_DISTANCE = 1e-4  # two crops of one still picture; its logarithm must stay finite
 _LEAST_PROBABILITY = 1e-6
 
 
@@ -60,17 +60,21 @@ def distance_of(embedding: npt.NDArray[np.floating], empties: Embeddings) -> flo
     return 1.0 - float((empties @ embedding).max()) / max(length, 1e-9)
 
 
+def logit_of(probability: float) -> float:
+    """Return the logit of a probability, 0..1; that of a certain one is finite."""
+    p = min(max(probability, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
+    return math.log(p / (1 - p))
+
+
 def beside_empties(probability: float, distance: float, rule: EmptyRule) -> float:
     """Return the probability of OCCUPIED, 0..1, that model and distance give together."""
-    p = min(max(probability, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
-    of_model = math.log(p / (1 - p))
+    of_model = logit_of(probability)
     logit = (
         rule.of_logit * of_model
-        + rule.of_distance * math.log(max(distance, _LEAST_DISTANCE))
+        + rule.of_distance * math.log(max(distance, LEAST_DISTANCE))
         + rule.bias
     )
     # Without this limit 98 % of pictures that show no slot read OCCUPIED: docs/decisions/0010.
     limit = abs(of_model)
     logit = min(max(logit, -limit), limit)
-    # Both branches: the exponential of a large number overflows.
-    return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
+    return 1 / (1 + math.exp(-logit))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edge.empties import logit_of
 from edge.types import DecisionSettings
 
 Floats = npt.NDArray[np.floating]
@@ -82,8 +83,8 @@ class SiteHead:
         """
         correction, likeness = self.kernels @ embedding
         length = max(math.sqrt(float(embedding @ embedding)), 1e-9)
-        logit = _logit(known) + float(correction) / length + self.biases[0]
-        bound = max(float(likeness) / length + self.biases[1], abs(_logit(of_model)))
+        logit = logit_of(known) + float(correction) / length + self.biases[0]
+        bound = max(float(likeness) / length + self.biases[1], abs(logit_of(of_model)))
         return _sigmoid(_bounded(logit, bound))
 
 
@@ -93,11 +94,6 @@ def _bounded(logit: float, bound: float) -> float:
     return math.copysign(held, logit)
 
 
-def _logit(probability: float) -> float:
-    p = min(max(probability, 1e-6), 1 - 1e-6)
-    return math.log(p / (1 - p))
-
-
 def _sigmoid(logit: float) -> float:
     return 1 / (1 + math.exp(-min(max(logit, -_MOST_LOGIT), _MOST_LOGIT)))
 
@@ -105,7 +101,7 @@ def _sigmoid(logit: float) -> float:
 def fit_head(crops: LabelledCrops, garbage: Floats) -> SiteHead:
     """Return the head of these crops; `garbage` (count, features) is of pictures of no slot."""
     inputs = _unit(crops.embeddings)
-    offset = np.array([_logit(float(p)) for p in crops.known])
+    offset = np.array([logit_of(float(p)) for p in crops.known])
     correction = _layer(inputs, inputs.mean(axis=0), crops.is_occupied, offset)
     nothing = _unit(garbage)
     everything = np.concatenate([inputs, nothing])
@@ -206,7 +202,7 @@ def try_head(crops: LabelledCrops, garbage: Floats) -> Trial:
                 crops.embeddings[index], float(crops.of_model[index]), float(crops.known[index])
             )
     before = np.asarray(crops.known, dtype=np.float64)
-    cautious = np.array([_sigmoid(_bounded(_logit(p), math.inf)) for p in before])
+    cautious = np.array([_sigmoid(_bounded(logit_of(p), math.inf)) for p in before])
     return Trial(
         before,
         after,

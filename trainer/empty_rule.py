@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from edge.empties import EmptyRule, beside_empties, distance_of, unit
+from edge.empties import LEAST_DISTANCE, EmptyRule, beside_empties, distance_of, unit
 from edge.scores import Bools
 from trainer.kept_crops import KeptCrops
 from trainer.metrics import Figures, figures, is_answered
@@ -22,8 +22,6 @@ Floats = npt.NDArray[np.float64]
 
 # A slot that was never seen EMPTY has no picture of its own: so many of other slots stand in.
 _STAND_INS = 6
-# Two crops of one still picture: the logarithm of their distance must stay finite.
-_LEAST_DISTANCE = 1e-4
 _C = 1.0  # inverse strength of the regularisation, as in scikit-learn
 _MOST_STEPS = 200
 
@@ -97,7 +95,7 @@ def fit_empty_rule(folds: Sequence[Beside]) -> EmptyRule:
     """Return the rule that parts the labels best; folds count alike, and so do their labels."""
     inputs = np.concatenate(
         [
-            np.stack([fold.logits, np.log(np.maximum(fold.distances, _LEAST_DISTANCE))], axis=1)
+            np.stack([fold.logits, np.log(np.maximum(fold.distances, LEAST_DISTANCE))], axis=1)
             for fold in folds
         ]
     )
