@@ -1,81 +1,64 @@
 """What must survive a restart: events until the broker has them, and the slots' states.
 
-One SQLite file (WAL, `synchronous=FULL`: measured, it lost nothing in power cuts, NORMAL
-did). An event and the state it led to are written in one transaction, and nothing is
-written while nothing changes.
+An event and the state it led to are written in one transaction, and nothing is written while
+nothing changes. Beside them lies what was ever published (`edge.ledger`).
 
 Threads: the inference thread records, the MQTT thread reads and acknowledges, the main
-thread asks for the depth. One lock guards the one connection.
+thread asks for the depth.
 """
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from edge.types import Reason, SlotMemory, SlotwatchError, State, Transition, utc_now
+from edge.files import write_durably
+from edge.journal_file import JournalError, JournalFile
+from edge.ledger import LEDGER_SCHEMA, Ledger
+from edge.types import Reason, SlotMemory, State, Transition, utc_now
+
+__all__ = ["Journal", "JournalError"]
 
 KEEP_DAYS = 30  # acknowledged events stay this long for those who missed them,
 KEEP_EVENTS = 100_000  # at most so many of them,
 MAX_UNACKNOWLEDGED = 500_000  # and unsent events at most so many: about 60 MB
 PRUNE_EVERY = 256  # events recorded between two looks at these bounds
-KEEP_CORRUPT = 3  # files set aside; a dying card must not fill up with them
-LOCKED_TIMEOUT_S = 1.0  # another program has the file open: do not hold up the cabinet
+RESERVE = 65_536  # numbers kept ready for a file that has to begin anew
 
 _SCHEMA = """
-CREATE TABLE events (
+CREATE TABLE IF NOT EXISTS events (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
   slot TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
   probability REAL, reason TEXT, at TEXT NOT NULL,
   acknowledged INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX outbox ON events(seq) WHERE acknowledged = 0;
-CREATE TABLE slots (
+CREATE INDEX IF NOT EXISTS outbox ON events(seq) WHERE acknowledged = 0;
+CREATE TABLE IF NOT EXISTS slots (
   slot TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT, since TEXT,
   probability REAL, last_known TEXT, seq INTEGER NOT NULL, region TEXT NOT NULL
 );
 """
 _EVENT = "seq, slot, before, after, probability, reason, at"
-_PARTS = ("", "-wal", "-shm")  # of one database
-_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_REMEDIES = {
-    sqlite3.SQLITE_FULL: "free space on this disk",
-    sqlite3.SQLITE_READONLY: "make the folder writable for this user",
-    sqlite3.SQLITE_CANTOPEN: "make the folder exist and writable for this user",
-    sqlite3.SQLITE_BUSY: "another program holds the file: end it, or give it its own `storage`",
-    sqlite3.SQLITE_IOERR: "the disk fails: replace it",
-    sqlite3.SQLITE_CORRUPT: "a new journal begins; replace the disk if this happens again",
-    sqlite3.SQLITE_NOTADB: "a new journal begins; replace the disk if this happens again",
-}
 
 log = logging.getLogger(__name__)
-
-
-class JournalError(SlotwatchError):
-    """The disk did not take it: nothing of the call was kept, the same call may be tried again."""
 
 
 class Journal:
     """The events and the slots' last states, on disk; in memory when `path` is None.
 
     `seq` grows by one per event and never repeats, although a file may be damaged or a
-    memory card replaced: a new file counts on from the Unix time of its first opening,
-    which no cabinet with less than one event a second ever reaches. In memory it counts
-    from 1.
-
-    A file that SQLite cannot read is set aside as `<name>.corrupt-<time>` and a new one
-    is begun, at the start or whenever the damage is met; `set_aside` then names it.
+    memory card replaced. A new file counts on from the Unix time of its first opening, which
+    no cabinet with less than one event a second ever reaches, and from above every number
+    reserved in the small file beside it, whatever the clock says. In memory it counts from 1.
 
     Attributes:
-        set_aside: the newest damaged file that was replaced, None if there was none.
+        ledger: what was ever published, in the same file.
         dropped: events that were given up unsent since the start, because more than
             `max_unacknowledged` were waiting.
     """
@@ -98,18 +81,28 @@ class Journal:
         Raises:
             JournalError: the file can neither be opened nor created.
         """
-        self._path = path
         self._has_outbox = has_outbox
         self._keep_days = keep_days
         self._keep_events = keep_events
         self._max_unacknowledged = max_unacknowledged
         self._clock = clock
-        self._lock = threading.Lock()
         self._recorded_since_prune = PRUNE_EVERY  # the first record of a run looks, too
+        self._reserved = _Reserved(path)
         self._newest_seq = 0
-        self.set_aside: Path | None = None
         self.dropped = 0
-        self._connection: sqlite3.Connection | None = self._open()
+        self._file = JournalFile(path, self._prepare, clock)
+        self._reserved.reach(self._newest_seq)
+        self.ledger = Ledger(self._file, clock)
+
+    @property
+    def newest_seq(self) -> int:
+        """The number of the newest event, also of one that is no longer kept; 0 without any."""
+        return self._newest_seq
+
+    @property
+    def max_unacknowledged(self) -> int:
+        """How many unsent events are kept at most."""
+        return self._max_unacknowledged
 
     def record(
         self,
@@ -127,19 +120,22 @@ class Journal:
         if not changes:
             return []
         recorded: list[tuple[Transition, SlotMemory]] = []
-        with self._transaction("record events") as connection:
+        dropped = 0
+        is_due = self._recorded_since_prune + len(changes) >= PRUNE_EVERY
+        with self._file.transaction("record events") as connection:
             for transition, memory in changes:
                 seq = self._insert_event(connection, transition)
                 memory = replace(memory, seq=seq)
-                self._upsert_slot(
-                    connection, transition.slot_id, memory, regions.get(transition.slot_id, "")
-                )
+                region = regions.get(transition.slot_id, "")
+                _upsert_slot(connection, transition.slot_id, memory, region)
                 recorded.append((replace(transition, seq=seq), memory))
-            self._newest_seq = seq
-            self._recorded_since_prune += len(changes)
-            if self._recorded_since_prune >= PRUNE_EVERY:
-                self._prune(connection, seq)
-                self._recorded_since_prune = 0
+            if is_due:
+                dropped = self._prune(connection, seq)
+        # Only now: what was rolled back has not happened.
+        self._newest_seq = seq
+        self._recorded_since_prune = 0 if is_due else self._recorded_since_prune + len(changes)
+        self._count_dropped(dropped)
+        self._reserved.reach(seq)
         return recorded
 
     def unacknowledged(self, after_seq: int, limit: int) -> list[Transition]:
@@ -148,15 +144,28 @@ class Journal:
         Raises:
             JournalError: the file cannot be read.
         """
-        return self._events("acknowledged = 0 AND seq > ?", after_seq, limit)
+        return self._events("acknowledged = 0 AND seq > ?", (after_seq,), limit)
 
-    def since(self, seq: int, limit: int) -> list[Transition]:
+    def since(self, seq: int, limit: int, up_to: int | None = None) -> list[Transition]:
         """Return kept events that came after `seq`, acknowledged or not, oldest first.
+
+        Those after `up_to` are left out.
 
         Raises:
             JournalError: the file cannot be read.
         """
-        return self._events("seq > ?", seq, limit)
+        if up_to is None:
+            return self._events("seq > ?", (seq,), limit)
+        return self._events("seq > ? AND seq <= ?", (seq, up_to), limit)
+
+    def is_complete_since(self, seq: int) -> bool:
+        """Return whether every event after `seq` is still kept.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        oldest = self._file.rows("SELECT min(seq) FROM events")[0][0]
+        return bool(seq >= (self._newest_seq if oldest is None else oldest - 1))
 
     def acknowledge(self, seqs: Iterable[int]) -> None:
         """Take the events out of the outbox, in one transaction.
@@ -167,7 +176,7 @@ class Journal:
         rows = [(seq,) for seq in seqs]
         if not rows:
             return
-        with self._transaction("acknowledge events") as connection:
+        with self._file.transaction("acknowledge events") as connection:
             connection.executemany("UPDATE events SET acknowledged = 1 WHERE seq = ?", rows)
 
     def depth(self) -> int:
@@ -176,8 +185,7 @@ class Journal:
         Raises:
             JournalError: the file cannot be read.
         """
-        row = self._rows("SELECT count(*) FROM events WHERE acknowledged = 0", ())[0]
-        return int(row[0])
+        return int(self._file.rows("SELECT count(*) FROM events WHERE acknowledged = 0")[0][0])
 
     def slots(self) -> dict[str, tuple[SlotMemory, str]]:
         """Return each slot's last recorded state and the region it was seen in, by slot id.
@@ -185,8 +193,8 @@ class Journal:
         Raises:
             JournalError: the file cannot be read.
         """
-        rows = self._rows(
-            "SELECT slot, state, reason, since, probability, last_known, seq, region FROM slots", ()
+        rows = self._file.rows(
+            "SELECT slot, state, reason, since, probability, last_known, seq, region FROM slots"
         )
         return {row[0]: (_memory(row[1:7]), row[7]) for row in rows}
 
@@ -196,16 +204,30 @@ class Journal:
         Raises:
             JournalError: the state is still there.
         """
-        with self._transaction("forget a slot") as connection:
+        with self._file.transaction("forget a slot") as connection:
             connection.execute("DELETE FROM slots WHERE slot = ?", (slot_id,))
+
+    def damaged(self) -> tuple[Path, ...]:
+        """Return the damaged files that were replaced and lie there still, newest first."""
+        return self._file.damaged()
 
     def close(self) -> None:
         """Close the file; everything recorded is already on the disk."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
+        self._file.close()
 
-    # -- reading and writing -------------------------------------------------------------
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall()
+        }
+        if not {"events", "slots", "topics"} <= tables:
+            connection.executescript(f"BEGIN; {_SCHEMA} {LEDGER_SCHEMA} COMMIT;")
+        if self._reserved.path is not None and "events" not in tables:
+            first = max(self._newest_seq, self._reserved.up_to, int(self._clock().timestamp()))
+            connection.execute(
+                "INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (first,)
+            )
+        newest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+        self._newest_seq = (newest.fetchone() or (0,))[0]
 
     def _insert_event(self, connection: sqlite3.Connection, transition: Transition) -> int:
         cursor = connection.execute(
@@ -224,26 +246,8 @@ class Journal:
         assert cursor.lastrowid is not None  # noqa: S101  -- an INSERT always has one
         return cursor.lastrowid
 
-    def _upsert_slot(
-        self, connection: sqlite3.Connection, slot_id: str, memory: SlotMemory, region: str
-    ) -> None:
-        connection.execute(
-            "INSERT OR REPLACE INTO slots"
-            " (slot, state, reason, since, probability, last_known, seq, region)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                slot_id,
-                memory.state,
-                memory.reason,
-                None if memory.since is None else _text(memory.since),
-                memory.probability,
-                memory.last_known,
-                memory.seq,
-                region,
-            ),
-        )
-
-    def _prune(self, connection: sqlite3.Connection, newest_seq: int) -> None:
+    def _prune(self, connection: sqlite3.Connection, newest_seq: int) -> int:
+        """Delete what is beyond the bounds; return how many unsent events were."""
         connection.execute(
             "DELETE FROM events WHERE acknowledged = 1 AND (seq <= ? OR at < ?)",
             (
@@ -252,143 +256,75 @@ class Journal:
             ),
         )
         # `seq` grows by one, so whatever is this far behind is beyond the bound.
-        dropped = connection.execute(
+        return connection.execute(
             "DELETE FROM events WHERE acknowledged = 0 AND seq <= ?",
             (newest_seq - self._max_unacknowledged,),
         ).rowcount
+
+    def _count_dropped(self, dropped: int) -> None:
         if dropped > 0 and self.dropped == 0:
             log.error(
                 "journal: more than %d events wait for the broker; the oldest are given up",
                 self._max_unacknowledged,
             )
-        self.dropped += max(dropped, 0)
+        self.dropped += dropped
 
-    def _events(self, condition: str, after_seq: int, limit: int) -> list[Transition]:
-        rows = self._rows(
+    def _events(self, condition: str, values: tuple[int, ...], limit: int) -> list[Transition]:
+        rows = self._file.rows(
             f"SELECT {_EVENT} FROM events WHERE {condition} ORDER BY seq LIMIT ?",  # noqa: S608
-            (after_seq, limit),
+            (*values, limit),
         )
         return [_transition(row) for row in rows]
 
-    def _rows(self, statement: str, values: tuple[int, ...]) -> list[Any]:
-        with self._transaction("read") as connection:
-            return connection.execute(statement, values).fetchall()
 
-    @contextmanager
-    def _transaction(self, purpose: str) -> Iterator[sqlite3.Connection]:
-        """Commit what the block does, or nothing of it."""
-        with self._lock:
+class _Reserved:
+    """A number beside the journal that no event has reached, for a file that begins anew.
+
+    A new file could count on from the clock alone, if clocks were right: a device without a
+    battery for its clock may start in 1970, or have numbered its events from a year to come.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = None if path is None else path.with_name(f"{path.name}.seq")
+        self.up_to = 0
+        if self.path is not None:
             try:
-                if self._connection is None:
-                    self._connection = self._connect()
-                self._connection.execute("BEGIN")
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._roll_back()
-                if self._path is not None and _is_corruption(error):
-                    self._replace_file(self._path, error)
-                raise JournalError(
-                    f"{self._path}: cannot {purpose}: {error}; {_remedy(error)}"
-                ) from error
-            except BaseException:
-                self._roll_back()
-                raise
+                self.up_to = int(self.path.read_bytes()[:20])
+            except FileNotFoundError:
+                pass
+            except (OSError, ValueError) as error:
+                log.warning("%s: cannot be read (%s); a new one is written", self.path, error)
 
-    def _roll_back(self) -> None:
-        # Some errors (a full disk) end the transaction by themselves, others leave it open.
-        with suppress(sqlite3.Error):
-            if self._connection is not None and self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-
-    # -- the file ------------------------------------------------------------------------
-
-    def _open(self) -> sqlite3.Connection:
+    def reach(self, seq: int) -> None:
+        """Reserve more numbers when half of them are used up."""
+        if self.path is None or seq <= self.up_to - RESERVE // 2:
+            return
         try:
-            return self._connect()
-        except sqlite3.Error as error:
-            if self._path is None or not _is_corruption(error):
-                raise JournalError(
-                    f"{self._path}: cannot open the journal: {error}; {_remedy(error)}"
-                ) from error
-            self._move_aside(self._path, error)
-        try:
-            return self._connect()
-        except sqlite3.Error as error:
-            raise JournalError(
-                f"{self._path}: cannot begin a new journal: {error}; {_remedy(error)}"
-            ) from error
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            ":memory:" if self._path is None else self._path,
-            timeout=LOCKED_TIMEOUT_S,
-            isolation_level=None,  # transactions are opened and closed by `_transaction`
-            check_same_thread=False,
-        )
-        try:
-            is_new = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-            if self._path is not None:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                # Damage is better met here than in the middle of the night.
-                verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-                if verdict != "ok":
-                    raise _Damaged(verdict)
-            if is_new:
-                connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-                if self._path is not None:
-                    first = max(self._newest_seq, int(self._clock().timestamp()))
-                    connection.execute(
-                        "INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (first,)
-                    )
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _replace_file(self, path: Path, cause: sqlite3.Error) -> None:
-        """Make way for a new file, which the next transaction begins."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        try:
-            self._move_aside(path, cause)
+            write_durably(self.path, b"%d" % (seq + RESERVE))
         except OSError as error:
-            log.error("%s: the damaged journal cannot be set aside: %s", path, error)
-
-    def _move_aside(self, path: Path, cause: sqlite3.Error) -> None:
-        stamp = self._clock().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        aside = path.with_name(f"{path.name}.corrupt-{stamp}")
-        for suffix in _PARTS:
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        self.set_aside = aside
-        log.warning(
-            "%s: the journal is damaged (%s); it is kept as %s and a new one begins",
-            path,
-            cause,
-            aside.name,
-        )
-        kept = sorted(path.parent.glob(f"{path.name}.corrupt-*Z"), reverse=True)
-        for old in kept[KEEP_CORRUPT:]:
-            for suffix in _PARTS:
-                old.with_name(old.name + suffix).unlink(missing_ok=True)
+            # There is room for many events still before it matters.
+            log.warning("%s: cannot be written (%s)", self.path, error.strerror)
+        self.up_to = seq + RESERVE
 
 
-class _Damaged(sqlite3.DatabaseError):
-    """What `quick_check` found."""
-
-
-def _is_corruption(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
-    return isinstance(error, _Damaged) or code in _CORRUPT
-
-
-def _remedy(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return _REMEDIES.get(code, "check the disk; the daemon goes on and tries again")
+def _upsert_slot(
+    connection: sqlite3.Connection, slot_id: str, memory: SlotMemory, region: str
+) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO slots"
+        " (slot, state, reason, since, probability, last_known, seq, region)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            slot_id,
+            memory.state,
+            memory.reason,
+            None if memory.since is None else _text(memory.since),
+            memory.probability,
+            memory.last_known,
+            memory.seq,
+            region,
+        ),
+    )
 
 
 def _text(moment: datetime) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.references import write_durably
+from edge.files import write_durably
 from edge.site_head import SiteHead
 
 log = logging.getLogger(__name__)

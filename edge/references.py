@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -26,6 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edge.files import write_durably
 from edge.types import ImageRGB, rfc3339
 
 log = logging.getLogger(__name__)
@@ -275,17 +275,3 @@ def _write_picture(folder: Path, image_rgb: ImageRGB) -> str:
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file so that a half-written one never has its name, also after a power cut."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder_fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder_fd)
-    finally:
-        os.close(folder_fd)

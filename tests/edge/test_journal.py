@@ -273,7 +273,7 @@ def test_damaged_file_is_set_aside_and_seq_goes_on(
 
     second = Journal(path, clock=lambda: AT + timedelta(hours=1))
     aside = path.with_name("journal.db.corrupt-20261121T073000Z")
-    assert second.set_aside == aside
+    assert second.damaged() == (aside,)
     assert aside.read_bytes() == damaged
     assert f"kept as {aside.name} and a new one begins" in caplog.text
     assert second.slots() == {}
@@ -298,7 +298,7 @@ def test_damage_met_while_running_is_healed_by_the_next_call(
     with pytest.raises(JournalError, match="a new journal begins"):
         journal.since(0, 100_000)
     assert record(journal, 1)[0] > seqs[-1]
-    assert journal.set_aside is not None
+    assert len(journal.damaged()) == 1
     assert "the journal is damaged" in caplog.text
     journal.close()
 
@@ -327,15 +327,15 @@ def test_full_disk_keeps_nothing_of_the_call_and_the_next_call_works(path: Path)
     journal = Journal(path)
     [kept] = record(journal, 1)
     # SQLite's own bound stands in for the disk's: the same error from the same place.
-    assert journal._connection is not None
-    pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
-    journal._connection.execute(f"PRAGMA max_page_count = {pages}")
+    assert journal._file._connection is not None
+    pages = journal._file._connection.execute("PRAGMA page_count").fetchone()[0]
+    journal._file._connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalError, match=r"cannot record events: .* is full; free space on this"):
         record(journal, 1000)
     assert [event.seq for event in journal.since(0, 10)] == [kept]
     assert set(journal.slots()) == {"S0"}
 
-    journal._connection.execute("PRAGMA max_page_count = 100000")
+    journal._file._connection.execute("PRAGMA max_page_count = 100000")
     assert record(journal, 2) == [kept + 1, kept + 2]
     journal.close()
 
