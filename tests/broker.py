@@ -85,6 +85,10 @@ class Mosquitto:
         self._process.wait(10)
         self._process = None
 
+    def reload(self) -> None:
+        """Have it read its passwords and access list again."""
+        self._signal(signal.SIGHUP)
+
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
 
