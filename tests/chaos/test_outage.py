@@ -1,0 +1,127 @@
+"""A broker that is away for so long that hundreds of thousands of changes wait for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.broker import Mosquitto, Subscriber, eventually, subscriber
+from tests.chaos.amount import amount, report
+from tests.chaos.outage_sender import DEVICE
+from tests.daemon import REPOSITORY
+
+P = f"slotwatch/{DEVICE}"
+LONGEST_RECONNECT_S = 61.0
+REPLAY_WITHIN_S = 60.0
+MAY_GROW_BYTES = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A device that has filled its outbox."""
+
+    pid: int
+    first: int  # seq of the first change that was recorded
+    depth: int  # how many wait
+    dropped: int
+
+
+@contextmanager
+def sender(port: int, folder: Path, count: int, bound: int) -> Iterator[Sender]:
+    """Yield a device once it has recorded so many changes."""
+    words = [str(port), str(folder), str(count), str(bound)]
+    command = [sys.executable, "-m", "tests.chaos.outage_sender", *words]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        yield Sender(process.pid, **json.loads(process.stdout.readline()))
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def memory_bytes(pid: int, name: str) -> int:
+    """Return `VmRSS` (now) or `VmHWM` (the peak) of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A broker that is away, and that forgets nothing for a slow subscriber."""
+    mosquitto = Mosquitto(tmp_path, ("max_queued_messages 0",))
+    mosquitto.terminate()
+    yield mosquitto
+    mosquitto.close()
+
+
+@contextmanager
+def broker_back(broker: Mosquitto, device: Sender) -> Iterator[Subscriber]:
+    """Start the broker; yield a subscriber who was there before the device."""
+    os.kill(device.pid, signal.SIGSTOP)
+    broker.start()
+    with subscriber(broker, f"{P}/#") as listener:
+        os.kill(device.pid, signal.SIGCONT)
+        yield listener
+
+
+def wait_for_replay(listener: Subscriber, count: int) -> tuple[list[int], float]:
+    """Return the `seq` of each event in the order of arrival, and how long they took."""
+    eventually(lambda: listener.of(f"{P}/status"), LONGEST_RECONNECT_S)
+    start_s = time.monotonic()
+    topic = f"{P}/events"
+    # First the cheap question: counting a long list again and again slows the subscriber down.
+    eventually(
+        lambda: len(listener.heard) > count and len(listener.of(topic)) >= count,
+        2 * REPLAY_WITHIN_S,
+        lambda: f"{len(listener.of(topic))} of {count} came",
+    )
+    took_s = time.monotonic() - start_s
+    return [json.loads(payload)["seq"] for payload in listener.of(topic)], took_s
+
+
+@pytest.mark.timeout(600)
+def test_a_long_outage_is_replayed_in_order_in_a_minute_and_in_little_memory(tmp_path, broker):
+    count = amount(200_000)
+    with sender(broker.port, tmp_path, count, bound=count) as device:
+        assert (device.depth, device.dropped) == (count, 0)
+        # From here on the kernel notes the highest value anew.
+        Path(f"/proc/{device.pid}/clear_refs").write_text("5")
+        before_bytes = memory_bytes(device.pid, "VmRSS")
+        with broker_back(broker, device) as listener:
+            heard, took_s = wait_for_replay(listener, count)
+        grown_bytes = memory_bytes(device.pid, "VmHWM") - before_bytes
+        assert heard == list(range(device.first, device.first + count))
+        assert took_s < REPLAY_WITHIN_S
+        assert grown_bytes <= MAY_GROW_BYTES
+    report(
+        f"an outage with {count} queued changes: replayed in order in {took_s:.1f} s "
+        f"({count / took_s:.0f}/s), memory grew by {grown_bytes / 2**20:.1f} MiB "
+        f"from {before_bytes / 2**20:.0f}"
+    )
+
+
+def test_beyond_the_bound_the_oldest_changes_go_and_are_counted(tmp_path, broker):
+    count, bound = amount(200_000), amount(20_000)
+    with sender(broker.port, tmp_path, count, bound) as device:
+        # The bound is looked at every 256 changes, or once in a larger transaction.
+        assert bound <= device.depth < bound + 400
+        assert device.dropped == count - device.depth
+        with broker_back(broker, device) as listener:
+            heard, _ = wait_for_replay(listener, device.depth)
+        newest = device.first + count - 1
+        assert heard == list(range(newest - device.depth + 1, newest + 1))
+    report(
+        f"an outage with {count} changes, {bound} of them kept: {device.dropped} of the oldest "
+        f"given up and counted, the other {device.depth} replayed in order"
+    )
