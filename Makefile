@@ -4,7 +4,7 @@
 # A line or two stand here; what takes more lies in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check train bench lock clean
+.PHONY: help demo test check train bench home-assistant lock clean
 MAKEFLAGS += --no-builtin-rules
 
 # Options for the commands: make demo ARGS="--seconds 30", make test ARGS="-k settings -x"
@@ -17,7 +17,7 @@ OUT ?= models/default
 CONFIG ?= config.yaml
 
 help: ## list what make can do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/ready ## watch a simulated cabinet: camera, model, broker, live view
 	@.venv/bin/slotwatch demo $(ARGS)
@@ -37,12 +37,16 @@ bench: .venv-dev/ready ## speed on this machine, beside other runtimes and its l
 	@scripts/python 3.11 >/dev/null 2>&1 && $(MAKE) --no-print-directory .venv-tflite/ready || true
 	@.venv-dev/bin/python -m benchmarks.speed --config "$(CONFIG)" $(ARGS)
 
+home-assistant: .venv-dev/ready .venv-home-assistant/ready ## try what is announced with a real Home Assistant (needs Python 3.12)
+	@scripts/system-packages mosquitto
+	@SLOTWATCH_HOME_ASSISTANT=run .venv-dev/bin/python -m pytest tests/home_assistant $(ARGS)
+
 lock: .venv-lock/ready ## resolve the newest versions and write requirements/*.txt
 	@scripts/lock
 
 clean: ## remove the environments, caches and build outputs (not state/ and runs/)
-	rm -rf .venv .venv-dev .venv-tflite .venv-lock .cache .mypy_cache .pytest_cache .ruff_cache \
-		.hypothesis build dist *.egg-info
+	rm -rf .venv .venv-dev .venv-tflite .venv-lock .venv-home-assistant .cache .mypy_cache \
+		.pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find edge trainer tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready: requirements/device.txt pyproject.toml
@@ -53,6 +57,9 @@ clean: ## remove the environments, caches and build outputs (not state/ and runs
 
 .venv-tflite/ready: requirements/tflite-runtime.txt
 	@scripts/environment .venv-tflite requirements/tflite-runtime.txt 3.11
+
+.venv-home-assistant/ready: requirements/home-assistant.txt
+	@scripts/environment --no-deps .venv-home-assistant requirements/home-assistant.txt 3.12
 
 .venv-lock/ready: requirements/lock.txt
 	@scripts/environment .venv-lock requirements/lock.txt

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements"
-LOCKS = ["dev", "device", "lock", "tflite-runtime", "trainer"]
+LOCKS = ["dev", "device", "home-assistant", "lock", "tflite-runtime", "trainer"]
 
 
 def entries_of(name: str) -> list[str]:
