@@ -15,11 +15,20 @@ def section_of(page: str, title: str) -> str:
         LookupError: the page has no such heading.
     """
     text = (DOCUMENTS / page).read_text("utf-8")
-    heading = re.search(rf"^(#+) {re.escape(title)}$", text, re.MULTILINE)
-    if heading is None:
+    level, section, is_fenced = 0, [], False
+    for line in text.splitlines(keepends=True):
+        is_fenced ^= line.startswith("```")
+        # Inside a fence a line that begins with # is a comment of whatever is shown.
+        heading = None if is_fenced else re.fullmatch(r"(#+) (.*)\n", line)
+        if heading and level and len(heading[1]) <= level:
+            break
+        if level:
+            section.append(line)
+        elif heading and heading[2] == title:
+            level = len(heading[1])
+    if not level:
         raise LookupError(f"docs/{page} has no section {title!r}")
-    rest = text[heading.end() :]
-    return re.split(rf"^#{{1,{len(heading[1])}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    return "".join(section)
 
 
 def blocks_of(text: str, language: str) -> list[str]:
