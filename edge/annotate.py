@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from edge.types import ImageRGB, Reading, Slot, State
+from edge.pipeline import Pipeline
+from edge.preprocess import scale_slots
+from edge.types import Frame, ImageRGB, Reading, Slot, State
 
 # Blue and orange are told apart by nearly everyone; UNKNOWN is drawn in white.
 COLOURS_RGB = {
@@ -37,6 +39,20 @@ def annotate(
         cv2.polylines(canvas, [corners], True, colour, line_px, cv2.LINE_AA, shift=3)
         _write(canvas, slot, reading, colour)
     return canvas
+
+
+def annotate_frame(
+    frame: Frame, pipeline: Pipeline, frame_wh: tuple[int, int], readings: Sequence[Reading]
+) -> ImageRGB:
+    """Return a copy of the pipeline's newest frame with every slot where it was seen.
+
+    `frame_wh` is the picture size that the pipeline's slots were drawn on.
+    """
+    height_px, width_px = frame.image_rgb.shape[:2]
+    placed = {slot.id: slot for slot in pipeline.placed}
+    scaled = scale_slots(pipeline.slots, frame_wh, (width_px, height_px))
+    slots = [placed.get(slot.id, slot) for slot in scaled]
+    return annotate(frame.image_rgb, slots, {reading.slot_id: reading for reading in readings})
 
 
 def _write(

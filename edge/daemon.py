@@ -18,14 +18,18 @@ import math
 import os
 import queue
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from edge.alerts import Alerts, Fanout
+from edge.answers import ANSWERS
 from edge.bundle import GOLDEN_FILE, MANIFEST_FILE, MODEL_FILE, read_bundle
 from edge.cameras.process import CameraProcess
 from edge.classifier import Classifier, open_classifier
+from edge.desk import Desk, Waiting
 from edge.health import Health
 from edge.inference import Assignment, InferenceThread
 from edge.journal import Journal, JournalError
@@ -50,21 +54,25 @@ LOOK_AT_FILES_EVERY_S = 1.0
 RETRY_INVALID_EVERY_S = 5.0
 
 
-def build_sinks(settings: Settings, journal: Journal) -> list[Sink]:
-    """Return every sink the settings ask for.
+def build_sinks(
+    settings: Settings, journal: Journal, desks: Mapping[str, Desk] = MappingProxyType({})
+) -> list[Sink]:
+    """Return every sink the settings ask for; `desks` holds by command who answers requests.
 
     Raises:
         ConfigurationError: the password's file cannot be read.
     """
     sinks: list[Sink] = []
     if settings.mqtt is not None:
-        sinks.append(_mqtt_sink(settings.device, settings.mqtt, journal))
+        sinks.append(_mqtt_sink(settings.device, settings.mqtt, journal, desks))
     if settings.jsonl is not None:
         sinks.append(JsonLinesSink(settings.jsonl))
     return sinks
 
 
-def _mqtt_sink(device: str, mqtt: MqttSettings, journal: Journal) -> MqttSink:
+def _mqtt_sink(
+    device: str, mqtt: MqttSettings, journal: Journal, desks: Mapping[str, Desk]
+) -> MqttSink:
     password = None
     if mqtt.password_file is not None:
         try:
@@ -83,7 +91,9 @@ def _mqtt_sink(device: str, mqtt: MqttSettings, journal: Journal) -> MqttSink:
         password=password,
         tls=mqtt.tls,
         topic_prefix=mqtt.topic_prefix,
+        home_assistant=mqtt.home_assistant,
         journal=journal,
+        desks=desks,
     )
 
 
@@ -147,6 +157,8 @@ class Parts:
     assignment: Assignment
     journal: Journal
     sinks: tuple[Sink, ...]
+    frame_desk: Desk  # requests that are answered with a frame, by the inference thread
+    reload_desk: Desk  # and those that the main thread answers
     stamp: str  # see `stamp_of`
 
 
@@ -162,12 +174,14 @@ def build_parts(settings: Settings, current: Classifier | None = None) -> Parts:
     stamp = stamp_of(settings)  # Before it is read: an edit meanwhile shall show.
     assignment = open_assignment(settings, current)
     journal = open_journal(settings.storage, settings.mqtt is not None)
+    frame_desk, reload_desk = Desk(), Desk()
+    desks = {**dict.fromkeys(ANSWERS, frame_desk), "reload": reload_desk}
     try:
-        sinks = build_sinks(settings, journal)
+        sinks = build_sinks(settings, journal, desks)
     except BaseException:
         journal.close()
         raise
-    return Parts(assignment, journal, tuple(sinks), stamp)
+    return Parts(assignment, journal, tuple(sinks), frame_desk, reload_desk, stamp)
 
 
 def stamp_of(settings: Settings) -> str:
@@ -250,13 +264,25 @@ class _Watch:
         self._journal = parts.journal
         self._seen = (parts.assignment.settings.fingerprint, parts.stamp)
         self._is_renamed = False  # the topics of now are given up
+        self._told_alerts: tuple[str, ...] = ()
+        self._dropped = 0  # events given up, as of the newest alert
         self._retry_s = math.inf  # when files that are invalid are read again
         self._fanout = Fanout(parts.sinks)
         self._alerts = Alerts(self._fanout)
         self._health = Health()
+        self._problem: str | None = None  # why an edit of the files is not in use
         self._inference = InferenceThread(
-            self._assignment, camera, self._journal, self._fanout, self._alerts, self._health
+            self._assignment,
+            camera,
+            self._journal,
+            self._fanout,
+            self._alerts,
+            self._health,
+            parts.frame_desk,
         )
+        self._frame_desk, self._reload_desk = parts.frame_desk, parts.reload_desk
+        self._frame_desk.notify(self._inference.nudge)
+        self._reload_desk.notify(daemon.reload)
         # Only now: the first connection publishes every slot before it says `online`.
         self._fanout.each(lambda sink: sink.start())
 
@@ -302,13 +328,26 @@ class _Watch:
                 watchdog_due_s = now_s + daemon.watchdog_every_s / 3
                 if self._inference.is_responsive():
                     daemon.notifier.watchdog()
-            if now_s >= health_due_s:
+            # Alerts are part of it, and nobody waits half a minute for those.
+            if now_s >= health_due_s or self._alerts.active() != self._told_alerts:
                 health_due_s = now_s + HEALTH_EVERY_S
                 self._tell_health()
-            replacement = self._look_at_files()
+            if not self._frame_desk.is_empty():
+                self._inference.nudge()
+            asked = self._reload_desk.take()
+            replacement = self._look_at_files(is_asked=bool(asked))
+            self._answer_reload(asked, replacement)
             if replacement is not None:
                 return replacement
         return 0
+
+    def _answer_reload(self, asked: Sequence[Waiting], replacement: Parts | None) -> None:
+        in_use = (replacement.assignment if replacement else self._assignment).settings
+        for waiting in asked:
+            if self._problem is None:
+                waiting.reply({"settings_sha256": in_use.fingerprint}, None)
+            else:
+                waiting.reply(None, self._problem)
 
     def _tell_health(self) -> None:
         try:
@@ -318,20 +357,52 @@ class _Watch:
             depth = None
         else:
             self._alerts.end("storage_full", cause="depth")
+        self._judge_journal(depth)
         report = self._health.report(
-            self._inference.camera_pid, depth, self._inference.camera_restarts
+            self._inference.camera_pid,
+            depth,
+            self._inference.camera_restarts,
+            self._journal.newest_seq,
+            self._journal.dropped,
+            alerts := self._alerts.active(),
         )
         self._fanout.each(lambda sink: sink.health(report))
         counts = self._inference.counts()
         words = ", ".join(f"{counts[state]} {state.value}" for state in State)
-        alerts = self._alerts.active()
+        self._told_alerts = alerts
         self._daemon.notifier.status(words + (f"; alerts: {', '.join(alerts)}" if alerts else ""))
 
-    def _look_at_files(self) -> Parts | None:
-        """Take a valid edit over; return new parts when the connections must be others."""
+    def _judge_journal(self, depth: int | None) -> None:
+        """Raise the alerts of events that were lost, and end them."""
+        journal = self._journal
+        if journal.dropped > self._dropped:
+            self._dropped = journal.dropped
+            self._alerts.begin(
+                "journal_overflow",
+                f"{journal.dropped} events were given up, because more than "
+                f"{journal.max_unacknowledged} waited for the broker; see that it can be reached",
+            )
+        elif depth is not None and depth < journal.max_unacknowledged // 2:
+            self._alerts.end("journal_overflow")
+        damaged = journal.damaged()
+        if damaged:
+            self._alerts.begin(
+                "journal_damaged",
+                f"the journal could not be read and a new one was begun; events that were not "
+                f"sent are in {damaged[0]}: look at the disk, then delete that file",
+            )
+        else:
+            self._alerts.end("journal_damaged")
+
+    def _look_at_files(self, is_asked: bool = False) -> Parts | None:
+        """Take a valid edit over; return new parts when the connections must be others.
+
+        What is wrong is read again when it is asked for.
+        """
         current = self._assignment
         seen = (fingerprint_of(self._daemon.config_path), stamp_of(current.settings))
-        if seen == self._seen and time.monotonic() < self._retry_s:
+        is_due = time.monotonic() >= self._retry_s or (is_asked and self._problem is not None)
+        if seen == self._seen and not is_due:
             return None
         self._seen = seen
         self._retry_s = math.inf
@@ -340,20 +411,24 @@ class _Watch:
             if _connections(settings) != _connections(current.settings):
                 parts = build_parts(settings, current.classifier)
                 self._is_renamed = _address(settings) != _address(current.settings)
+                self._problem = None
                 self._alerts.end("settings_invalid", cause="files")
                 return parts
         except ConfigurationError as error:
             # What is missing may be another file, a certificate say: look again.
             self._retry_s = time.monotonic() + RETRY_INVALID_EVERY_S
+            self._problem = str(error)
             self._alerts.begin("settings_invalid", _in_one_line(error), cause="files")
             return None
+        self._problem = None
         self._alerts.end("settings_invalid", cause="files")
         # Before the model is read: an edit meanwhile shall show.
         self._seen = (settings.fingerprint, stamp_of(settings))
         try:
             self._assignment = open_assignment(settings, current.classifier)
         except ConfigurationError as error:
-            self._alerts.begin("model_rejected", f"{error}; the one before stays in use")
+            self._problem = f"{error}; the one before stays in use"
+            self._alerts.begin("model_rejected", self._problem)
             self._assignment = Assignment(settings, current.classifier)
         else:
             self._alerts.end("model_rejected")

@@ -11,6 +11,7 @@ import statistics
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,19 @@ class Health:
             self._frames.append((self._last_frame_s, slots, duration_s))
 
     def report(
-        self, camera_pid: int | None, journal_depth: int | None, restarts: int
+        self,
+        camera_pid: int | None,
+        journal_depth: int | None,
+        restarts: int,
+        seq: int = 0,
+        events_dropped: int = 0,
+        alerts: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """Return the payload of P/health."""
+        """Return the payload of P/health, but for what the sinks add.
+
+        `seq` is that of the newest event, `events_dropped` counts those given up unsent,
+        `alerts` are the ids of those that last.
+        """
         now_s = time.monotonic()
         with self._lock:
             recent = [frame for frame in self._frames if now_s - frame[0] <= 60.0]
@@ -93,6 +104,9 @@ class Health:
             "rss_bytes": sum(resident_bytes(pid) for pid in pids),
             "temperature_c": None if temperature is None else round(temperature, 1),
             "journal_depth": journal_depth,
+            "seq": seq,
+            "events_dropped": events_dropped,
+            "alerts": list(alerts),
             "camera_restarts": restarts,
         }
 

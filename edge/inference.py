@@ -7,14 +7,16 @@ import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edge import __version__
 from edge.alerts import Alerts, Fanout
+from edge.answers import ANSWERS, DEADLINE_S, Unanswerable
 from edge.cameras import CameraError, CameraUnusable, frozen_after
 from edge.cameras.process import CameraProcess
 from edge.classifier import BUDGET_S, Classifier
+from edge.desk import Desk, Waiting
 from edge.health import Health, Pace
 from edge.journal import Journal, JournalError
 from edge.learned_head import read_head
@@ -95,7 +97,9 @@ class InferenceThread(threading.Thread):
         sinks: Fanout,
         alerts: Alerts,
         health: Health,
+        desk: Desk | None = None,
     ) -> None:
+        """Watch what is assigned; `desk` holds requests that are answered with a frame."""
         super().__init__(name="inference", daemon=True)
         self._assignments: queue.SimpleQueue[Assignment] = queue.SimpleQueue()
         self._stop_event = threading.Event()
@@ -104,6 +108,9 @@ class InferenceThread(threading.Thread):
         self._sinks = sinks
         self._alerts = alerts
         self._health = health
+        self._desk = desk or Desk()
+        self._newest: tuple[Frame, FrameResult] | None = None  # while the camera gives any
+        self._withheld: frozenset[str] = frozenset()  # slots with a change the disk does not take
         self._back_by_s = time.monotonic() + PROCESSING_DEADLINE_S
         self._settings = assignment.settings
         self._waiting_since_s: float | None = None
@@ -122,6 +129,10 @@ class InferenceThread(threading.Thread):
         """Watch something else from the next frame on."""
         # In this order, as in `stop`: the thread looks again after it has changed cameras.
         self._assignments.put(assignment)
+        self._camera.interrupt()
+
+    def nudge(self) -> None:
+        """Have the thread look at its desk."""
         self._camera.interrupt()
 
     def stop(self, timeout_s: float = 5.0) -> None:
@@ -160,8 +171,9 @@ class InferenceThread(threading.Thread):
                 self._adopt_newest()
                 if self._stop_event.is_set():
                     return
+                self._answer_overdue()
                 now_s = time.monotonic()
-                if now_s < due_s:
+                if now_s < due_s and self._desk.is_empty():
                     self._promise(due_s - now_s)
                     # An interrupted wait comes round again; `due_s` stays.
                     self._stop_event.wait(min(due_s - now_s, 0.5))
@@ -212,15 +224,45 @@ class InferenceThread(threading.Thread):
         self._patience_s = LOST_CAMERA_DEADLINE_S
         self._alerts.end("camera_lost")
         self._promise(self._model_budget_s())
+        asked = self._desk.take()
+        if any(waiting.request.command == "recheck" for waiting in asked):
+            self._pipeline.read_anew()
         start_s = time.perf_counter()
         result = self._pipeline.process(frame)
         self._publish(result)
         cost_s = time.perf_counter() - start_s
+        self._newest = (frame, result)
+        self._answer(asked, frame, result)
         self._learn(frame, result)
         self._frames_since_start += 1
         self._health.add_frame(len(result.readings), cost_s)
         self._judge_pace(cost_s)
         return True
+
+    def _answer(self, asked: Sequence[Waiting], frame: Frame, result: FrameResult) -> None:
+        for waiting in asked:
+            request = waiting.request
+            try:
+                data = ANSWERS[request.command](
+                    request, self._settings, self._classifier, self._pipeline, frame, result
+                )
+            except Unanswerable as error:
+                waiting.reply(None, str(error))
+            except Exception:
+                # The fence around one request: the cabinet's watch goes on.
+                log.exception("a %s request cannot be answered", request.command)
+                waiting.reply(None, "an error of this program; its log says more")
+            else:
+                waiting.reply(data, None)
+
+    def _answer_overdue(self) -> None:
+        """Answer what no new frame came for."""
+        for waiting in self._desk.take(asked_before_s=time.monotonic() - DEADLINE_S):
+            if waiting.request.command == "snapshot" and self._newest is not None:
+                # A camera that uploads a picture now and then: this is how it is known.
+                self._answer([waiting], *self._newest)
+            else:
+                waiting.reply(None, f"no new picture came within {DEADLINE_S:g} s; ask again")
 
     def _model_budget_s(self) -> float:
         """Return how long the model may take for a frame; the first has the empties to read."""
@@ -248,6 +290,9 @@ class InferenceThread(threading.Thread):
 
     def _lose_camera(self, why: str) -> None:
         self._alerts.begin("camera_lost", f"no picture from the camera: {why}")
+        self._newest = None
+        for waiting in self._desk.take():
+            waiting.reply(None, f"no picture from the camera: {why}")
         self._set_frame_alert(None)
         self._publish(self._pipeline.lose_camera(utc_now()))
 
@@ -261,14 +306,17 @@ class InferenceThread(threading.Thread):
     def _record(self, changes: Sequence[Change]) -> None:
         changes = (*self._unrecorded, *changes)
         if not changes:
+            self._withhold(())
             return
         try:
             recorded = self._journal.record(changes, self._regions)
         except JournalError as error:
             # Not committed: the next frame proposes its changes again.
             self._alerts.begin("storage_full", str(error))
+            self._withhold(changes)
             return
         self._unrecorded = ()
+        self._withhold(())
         self._alerts.end("storage_full")
         self._pipeline.commit(recorded)
         for transition, _ in recorded:
@@ -282,8 +330,21 @@ class InferenceThread(threading.Thread):
             self._sinks.each(lambda sink, event=transition: sink.transition(event))  # type: ignore[misc]
             self._tell_slot(transition.slot_id)
 
+    def _withhold(self, changes: Sequence[Change]) -> None:
+        """Say of these slots, and of no others, that their state is not known for sure.
+
+        The state before is not true any more, and the one after cannot be claimed.
+        """
+        before = self._withheld
+        self._withheld = frozenset(transition.slot_id for transition, _ in changes)
+        for slot_id in before ^ self._withheld:
+            if slot_id in self._pipeline.memories:
+                self._tell_slot(slot_id)
+
     def _tell_slot(self, slot_id: str) -> None:
         memory = self._pipeline.memories[slot_id]
+        if slot_id in self._withheld and memory.state is not State.UNKNOWN:
+            memory = replace(memory, state=State.UNKNOWN, reason=Reason.STORAGE_FULL)
         self._sinks.each(lambda sink: sink.slot(slot_id, memory))
 
     def _set_frame_alert(self, reason: Reason | None) -> None:
@@ -318,6 +379,8 @@ class InferenceThread(threading.Thread):
         self._settings = settings
         self._pace = Pace(settings.camera.every_s)
         self._regions = {slot.id: region_key(slot) for slot in settings.slots}
+        self._classifier = assignment.classifier
+        self._newest = None
         self._pipeline, self._learner = build_watch(settings, assignment.classifier)
         memories, changes, gone = carry_over(settings.slots, known, utc_now())
         self._pipeline.remember(memories)

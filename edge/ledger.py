@@ -56,6 +56,8 @@ class Ledger:
         Raises:
             JournalError: they count as published still.
         """
+        if not topics:
+            return
         now = self._clock().astimezone(UTC)
         with self._file.transaction("note what was cleared") as connection:
             connection.executemany(
@@ -77,6 +79,8 @@ class Ledger:
         Raises:
             JournalError: they are remembered still.
         """
+        if not topics:
+            return
         with self._file.transaction("forget what was published") as connection:
             connection.executemany(
                 "DELETE FROM topics WHERE topic = ?", [(topic,) for topic in topics]

@@ -108,11 +108,15 @@ class Pipeline:
                     confident_monotonic_s=None,
                 )
 
+    def read_anew(self) -> None:
+        """Have the next frame classify every slot, changed or not."""
+        self._read_as = first_memory(self._change_plan)
+
     def process(self, frame: Frame) -> FrameResult:
         """Return the readings of a frame and the changes of state they lead to."""
         sight = self.scene.see(frame)
         if sight.reason is not None:
-            self._read_as = first_memory(self._change_plan)
+            self.read_anew()
             readings = tuple(unusable(slot, sight.reason, frame.sequence) for slot in self._enabled)
             return self._decide(readings, frame, sight.reason)
         self._plan(sight, frame)
@@ -163,7 +167,7 @@ class Pipeline:
 
     def lose_camera(self, at: datetime) -> FrameResult:
         """Return the changes that make every slot UNKNOWN because no frame comes any more."""
-        self._read_as = first_memory(self._change_plan)
+        self.read_anew()
         changes: list[Change] = []
         renewed: list[str] = []
         for slot in self._enabled:
@@ -209,7 +213,7 @@ class Pipeline:
             for before, slot in zip(self._enabled, sight.slots, strict=True)
         ]
         self._change_plan = plan_changes(placed, (width_px, height_px))
-        self._read_as = first_memory(self._change_plan)
+        self.read_anew()
 
     def _read(self, slot: Slot, plan: CropPlan | None, frame: Frame, sight: Sight) -> Reading:
         if plan is None:

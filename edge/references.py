@@ -274,4 +274,3 @@ def _write_picture(folder: Path, image_rgb: ImageRGB) -> str:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
-

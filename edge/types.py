@@ -55,6 +55,7 @@ class Reason(StrEnum):
     CAMERA_MOVED = "camera_moved"  # too far for the regions to be moved along
     SLOT_COVERED = "slot_covered"  # something is in front of the slot
     CLASSIFIER_ERROR = "classifier_error"
+    STORAGE_FULL = "storage_full"  # a change was seen that the disk does not take
     DISABLED = "disabled"  # `enabled: false` in the slots file
 
 
@@ -174,6 +175,7 @@ ALERT_IDS = (
     "model_rejected",
     "storage_full",
     "journal_overflow",
+    "journal_damaged",
     "inference_slow",
 )
 

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import cv2
 
-from edge.annotate import annotate
+from edge.annotate import annotate_frame
 from edge.bundle import read_bundle
 from edge.cameras.process import CameraProcess, take_only_frame
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
 from edge.inference import build_pipeline
 from edge.pipeline import Pipeline
-from edge.preprocess import scale_slots
 from edge.settings import read_settings
 from edge.types import ConfigurationError, Frame, State
 
@@ -61,13 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     result = pipeline.process(frame)
     if arguments.out is not None:
         height_px, width_px = frame.image_rgb.shape[:2]
-        placed = {slot.id: slot for slot in pipeline.placed}
-        slots = [
-            placed.get(slot.id, slot)
-            for slot in scale_slots(settings.slots, settings.frame_wh, (width_px, height_px))
-        ]
-        picture = annotate(frame.image_rgb, slots, {r.slot_id: r for r in result.readings})
-        _write_picture(arguments.out, picture)
+        picture_rgb = annotate_frame(frame, pipeline, settings.frame_wh, result.readings)
+        _write_picture(arguments.out, picture_rgb)
         states = [reading.state for reading in result.readings]
         counts = ", ".join(f"{states.count(state)} {state}" for state in State)
         print(f"{arguments.out}: {width_px}x{height_px}, {counts}")

@@ -17,11 +17,16 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from paho.mqtt.enums import MQTTProtocolVersion
 
-from edge.journal import Journal
+from edge.desk import Desk
+from edge.journal import Journal, JournalError
+from edge.ledger import Ledger
+from edge.sinks.home_assistant import discovery_payload, discovery_topic
+from edge.sinks.inbox import Inbox
 from edge.sinks.mqtt_connection import (
     Access,
     Cause,
@@ -72,11 +77,14 @@ class MqttSink:
         password: str | None = None,
         tls: TlsSettings | None = None,
         topic_prefix: str = "slotwatch",
+        home_assistant: bool = False,
+        desks: Mapping[str, Desk] = MappingProxyType({}),
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Prepare; nothing is sent before `start`.
 
-        `protocol` is "5", "3.1.1", or "auto" for 5 with a fall-back to 3.1.1.
+        `protocol` is "5", "3.1.1", or "auto" for 5 with a fall-back to 3.1.1. `desks` holds
+        by command who answers requests.
 
         Raises:
             ConfigurationError: a file of `tls` cannot be used.
@@ -96,10 +104,20 @@ class MqttSink:
         )
         self._prefix = f"{topic_prefix}/{device}"
         self._status_topic = f"{self._prefix}/status"
-        self._outbox = Outbox(self._status_topic, f"{self._prefix}/events", journal, clock)
-        for alert_id in ALERT_IDS:
+        self._device = device
+        self._discovery_topic = discovery_topic(device)
+        self._has_discovery = home_assistant
+        self._slots = _slots_published(journal.ledger, self._prefix)  # ever, as far as is known
+        self._outbox = Outbox(
+            self._status_topic,
+            f"{self._prefix}/events",
+            journal,
+            clock,
+            own=(f"{self._prefix}/", self._discovery_topic),
             # What an earlier run raised and never ended must not stand for ever.
-            self._outbox.keep(f"{self._prefix}/alerts/{alert_id}", b"")
+            presumed=tuple(f"{self._prefix}/alerts/{alert_id}" for alert_id in ALERT_IDS),
+        )
+        self._inbox = Inbox(self._prefix, self._outbox, desks, self._wake, home_assistant)
         self._farewell = Farewell()
         self._wake_receiver, self._wake_sender = socket.socketpair()
         self._wake_receiver.setblocking(False)
@@ -118,15 +136,16 @@ class MqttSink:
 
     def slot(self, slot_id: str, memory: SlotMemory) -> None:
         """Publish a slot's state, retained."""
+        self._slots.add(slot_id)
         self._keep(f"slots/{slot_id}", encode(slot_payload(memory)))
 
     def forget_slot(self, slot_id: str) -> None:
         """Clear a slot's retained topic."""
         self._keep(f"slots/{slot_id}", b"")
 
-    def transition(self, transition: Transition) -> None:  # noqa: ARG002 -- the journal has it
+    def transition(self, transition: Transition) -> None:
         """Send what the journal holds; an event without a place in it is not sent."""
-        self._outbox.expect_events()
+        self._outbox.expect_event(transition)
         self._wake()
 
     def alert(self, alert: Alert) -> None:
@@ -138,12 +157,17 @@ class MqttSink:
         self._keep(f"alerts/{alert_id}", b"")
 
     def info(self, info: Mapping[str, Any]) -> None:
-        """Publish what the device is, retained."""
+        """Publish what the device is, retained, also in Home Assistant's words."""
         self._keep("info", encode(info))
+        if self._has_discovery:
+            removed = sorted(self._slots - {slot["id"] for slot in info["slots"]})
+            payload = discovery_payload(self._prefix, self._device, info, removed)
+            self._outbox.keep(self._discovery_topic, encode(payload))
+            self._wake()
 
     def health(self, health: Mapping[str, Any]) -> None:
         """Publish how the device is doing, retained."""
-        self._keep("health", encode(health))
+        self._keep("health", encode({**health, "requests": self._inbox.taken}))
 
     def retire(self) -> None:
         """Clear everything retained; `close` then clears the status instead of `offline`."""
@@ -199,6 +223,7 @@ class MqttSink:
             self._protocol,
             self._status_topic,
             self._outbox,
+            self._inbox,
             self._farewell,
             self._wake_receiver,
             self._note_up,
@@ -253,6 +278,17 @@ class MqttSink:
         self._protocol = (
             MQTTProtocolVersion.MQTTv311 if self._is_mqtt_5 else MQTTProtocolVersion.MQTTv5
         )
+
+
+def _slots_published(ledger: Ledger, prefix: str) -> set[str]:
+    """Return the slots that Home Assistant may have heard of."""
+    below = f"{prefix}/slots/"
+    try:
+        topics = ledger.topics()
+    except JournalError as error:
+        log.warning("MQTT: %s", error)
+        return set()
+    return {topic.removeprefix(below) for topic in topics if topic.startswith(below)}
 
 
 def reconnect_delay_s(failures: int) -> float:

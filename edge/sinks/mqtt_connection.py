@@ -21,9 +21,12 @@ from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edge.sinks.inbox import Inbox
 from edge.sinks.outbox import WINDOW, Outbox
 from edge.types import TlsSettings
 
@@ -32,6 +35,9 @@ ONLINE, OFFLINE, LOST = b"online", b"offline", b"lost"  # payloads of P/status
 KEEPALIVE_S = 15  # a vanished device is `lost` after one and a half of these
 CONNACK_TIMEOUT_S = 10.0
 WAKE_EVERY_S = 1.0  # keepalives are looked after this often
+# Requests on their way here without an answer: a flood of them waits at the broker.
+RECEIVE_MAXIMUM = 16
+LARGEST_PACKET_BYTES = 256 * 1024  # of a broker; a request has 64 KiB at most
 
 UNSUPPORTED_PROTOCOL = 0x84
 SESSION_TAKEN_OVER = 0x8E
@@ -112,6 +118,7 @@ class Connection:
 
     `wake` is a readable socket that gets a byte when the outbox has news; `on_up` is
     called about once a second while the broker has accepted, with the seconds since then.
+    What is heard goes to the `inbox`.
     """
 
     def __init__(
@@ -120,6 +127,7 @@ class Connection:
         protocol: MQTTProtocolVersion,
         status_topic: str,
         outbox: Outbox,
+        inbox: Inbox,
         farewell: Farewell,
         wake: socket.socket,
         on_up: Callable[[float], None],
@@ -127,6 +135,7 @@ class Connection:
         self._access = access
         self._status_topic = status_topic
         self._outbox = outbox
+        self._inbox = inbox
         self._farewell = farewell
         self._wake = wake
         self._on_up = on_up
@@ -139,7 +148,9 @@ class Connection:
             client_id=access.client_id,
             protocol=protocol,
             reconnect_on_failure=False,
+            manual_ack=True,  # a request counts as taken when its answer is on its way
         )
+        self._is_mqtt_5 = protocol == MQTTProtocolVersion.MQTTv5
         self._client.max_inflight_messages_set(0)  # the outbox holds the window
         self._client.will_set(status_topic, LOST, qos=1, retain=True)
         if access.username is not None:
@@ -147,13 +158,21 @@ class Connection:
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_message = self._on_message
+        self._client.on_log = self._on_log
 
     def run(self) -> Ending:
         """Connect, exchange packets, and return how it ended."""
         try:
             if self._access.tls is not None:
                 self._client.tls_set_context(tls_context(self._access.tls))
-            self._client.connect(self._access.host, self._access.port, KEEPALIVE_S)
+            self._client.connect(
+                self._access.host,
+                self._access.port,
+                KEEPALIVE_S,
+                properties=_connect_properties() if self._is_mqtt_5 else None,
+            )
         except (OSError, ValueError) as error:
             return self._explain_no_connection(error)
         try:
@@ -172,6 +191,7 @@ class Connection:
             now_s = time.monotonic()
             if self._up_since_s is not None:
                 self._on_up(now_s - self._up_since_s)
+                self._inbox.look(now_s)
                 self._send(now_s)
             elif now_s >= answer_by_s:
                 self._reason = f"no answer for {CONNACK_TIMEOUT_S:g} s"
@@ -200,6 +220,8 @@ class Connection:
             if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return  # The connection just ended; the next one sends everything again.
             self._outbox.sent(info.mid, message)
+            if message.request_id:
+                self._client.ack(message.request_id, 1)
 
     def _exchange(self, connection: Any) -> None:
         """Wait for the socket, or for news from other threads, and let paho do its part."""
@@ -215,9 +237,21 @@ class Connection:
                 self._wake.recv(4096)
         if connection in readable or is_buffered:
             self._client.loop_read()
+            self._refuse_large_packet()
         if connection in writable:
             self._client.loop_write()
         self._client.loop_misc()
+
+    def _refuse_large_packet(self) -> None:
+        """Hang up on a packet that would fill the memory.
+
+        In MQTT 5 the broker knows the limit; in 3.1.1 there is no word for it. paho has no
+        documented look at the packet it is reading.
+        """
+        coming_bytes = self._client._in_packet["remaining_length"]
+        if coming_bytes > LARGEST_PACKET_BYTES and (connection := self._client.socket()):
+            self._reason = f"the broker sends a packet of {coming_bytes} bytes"
+            connection.close()
 
     # -- what paho reports ---------------------------------------------------------------
 
@@ -234,6 +268,14 @@ class Connection:
             self._reason, self._reason_code = str(reason_code), reason_code.value
             return
         self._up_since_s = time.monotonic()
+        # First of all: who reads `online` may ask at once.
+        for topic in self._inbox.topics:
+            if self._is_mqtt_5:
+                # A request that was sent to be retained is to be recognised as one.
+                options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=True)
+                self._client.subscribe(topic, options=options)
+            else:
+                self._client.subscribe(topic, qos=1)
         receive_maximum = getattr(properties, "ReceiveMaximum", WINDOW)
         self._outbox.begin(ONLINE, receive_maximum, self._up_since_s)
 
@@ -261,6 +303,29 @@ class Connection:
         # A PUBACK with a reason from 0x80 on means that the broker does not have it.
         refusal = str(reason_code) if reason_code.is_failure else None
         self._outbox.settle(mid, refusal, time.monotonic())
+
+    def _on_log(self, _client: paho.Client, _userdata: Any, level: int, message: str) -> None:
+        # A TLS alert (no certificate of this device, or a wrong one) is told here alone.
+        if level == paho.MQTT_LOG_ERR and self._up_since_s is None:
+            self._reason = message
+
+    def _on_subscribe(
+        self,
+        _client: paho.Client,
+        _userdata: Any,
+        _mid: int,
+        reason_codes: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        if any(code.is_failure for code in reason_codes):
+            self._inbox.refuse(str(reason_codes[0]))
+
+    def _on_message(self, client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        is_taken = self._inbox.take(
+            message.topic, bytes(message.payload), message.retain, message.mid if message.qos else 0
+        )
+        if not is_taken and message.qos:
+            client.ack(message.mid, message.qos)
 
     # -- what a technician is told -------------------------------------------------------
 
@@ -301,10 +366,13 @@ class Connection:
                 up_for_s,
             )
         if not self._is_answered:
+            tls = "mqtt.tls"
+            if self._access.tls is not None:
+                tls = "mqtt.tls (does the broker accept this device's certificate?)"
             return Ending(
                 Cause.UNANSWERED,
                 f"{address} does not answer as a broker ({self._reason}); "
-                "check mqtt.port, mqtt.tls and mqtt.protocol",
+                f"check mqtt.port, {tls} and mqtt.protocol",
             )
         user = (
             "without a user name"
@@ -316,6 +384,13 @@ class Connection:
             Cause.VERSION if is_version else Cause.REFUSED,
             f"{address} refuses {client_id} {user} ({self._reason}); {remedy}",
         )
+
+
+def _connect_properties() -> Properties:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.ReceiveMaximum = RECEIVE_MAXIMUM
+    properties.MaximumPacketSize = LARGEST_PACKET_BYTES
+    return properties
 
 
 def taken_over(evidence: str, client_id: str) -> str:
@@ -332,7 +407,10 @@ def tls_context(tls: TlsSettings) -> ssl.SSLContext:
     Raises:
         OSError: a file is missing or is not what it should be.
     """
-    context = ssl.create_default_context(cafile=tls.ca)
+    # Not create_default_context: what it demands differs from Python to Python.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # demands a certificate, and the right host
+    context.load_verify_locations(tls.ca)
+    context.hostname_checks_common_name = False  # RFC 9525: names are in subjectAltName
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.certificate is not None:
         context.load_cert_chain(tls.certificate, tls.key)

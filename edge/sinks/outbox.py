@@ -1,33 +1,37 @@
 """What the broker is still to be told, and in which order; no network in here.
 
-Two kinds of messages, two promises:
+Three kinds of messages, three promises:
 - a retained value is the truth: the newest one wins, nothing queues, and every one of
   them is sent again on every connection, because brokers forget;
 - an event is history: each one goes out in the order of `seq` and leaves the journal only
-  when the broker said that it took it.
+  when the broker said that it took it (`edge.sinks.event_stream`);
+- an answer to a request goes out once, to whoever still listens.
 
 Nothing is ever left to paho's own queue, which lives in memory and stops at 65,535.
 
-Threads: `keep` and `expect_events` may be called from any; the rest belongs to the thread
-that owns the connection.
+Threads: `keep`, `clear`, `renew`, `respond` and `expect_event` may be called from any; the
+rest belongs to the thread that owns the connection.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from edge.journal import Journal, JournalError
-from edge.sinks.payloads import encode, event_payload, is_historical
+from edge.journal import Journal
+from edge.sinks.event_stream import EventStream, Replay
+from edge.sinks.payloads import encode
+from edge.sinks.published import Published
 from edge.types import Transition
 
 WINDOW = 100  # messages on their way without an acknowledgement, at most
 RETRY_AFTER_S = 60.0  # what the broker refused is offered again after this long
-JOURNAL_RETRY_S = 5.0
+MOST_ANSWERS = 256  # that wait to be sent; the broker holds back a flood of requests before
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +43,12 @@ class Message:
     topic: str
     payload: bytes  # empty: the retained value is cleared
     is_retained: bool
-    seq: int = 0  # of the event it carries; 0 for a retained value
+    seq: int = 0  # of the event it carries, when the journal waits for its acknowledgement
+    request_id: int = 0  # packet id of the request it answers; 0: none
 
 
 class Outbox:
-    """Retained values, and events from the journal, on their way to one broker."""
+    """Retained values, events and answers, on their way to one broker."""
 
     def __init__(
         self,
@@ -51,29 +56,27 @@ class Outbox:
         events_topic: str,
         journal: Journal,
         clock: Callable[[], datetime],
+        own: tuple[str, ...] = ("",),
+        presumed: tuple[str, ...] = (),
     ) -> None:
+        """Begin empty; for `own` and `presumed` topics see `Published`."""
         self._status_topic = status_topic
         self._events_topic = events_topic
-        self._journal = journal
-        self._clock = clock
+        self._stream = EventStream(journal, clock)
+        self._published = Published(journal.ledger, own, presumed)
         self._lock = threading.Lock()
         # A cleared topic stays, with an empty value: a broker that comes back from an old
         # copy of its memory would otherwise show the ghost again.
         self._retained: dict[str, bytes] = {}
         self._pending: dict[str, None] = {}  # topics to send, in this order
-        self._may_have_events = True
+        self._answers: deque[Message] = deque()
         # From here on: the connection's thread only.
         self._window = WINDOW
         self._flying: dict[int, Message] = {}  # by packet id
         self._flying_topics: set[str] = set()
         self._flying_events = 0
-        self._events: deque[Transition] = deque()  # read from the journal, not yet sent
-        self._read_seq = 0  # the journal was read up to here
-        self._landed: list[int] = []  # acknowledged by the broker, not yet in the journal
         self._refused: set[str] = set()
         self._retry_s: float | None = None  # when refused messages are offered again
-        self._journal_retry_s = 0.0
-        self._is_journal_failing = False
 
     # -- from any thread -----------------------------------------------------------------
 
@@ -90,9 +93,21 @@ class Outbox:
             self._retained = dict.fromkeys(self._retained, b"")
             self._pending = dict.fromkeys(self._retained)
 
-    def expect_events(self) -> None:
-        """Take that the journal holds new events."""
-        self._may_have_events = True
+    def renew(self) -> int:
+        """Have every retained value sent again; return how many there are."""
+        with self._lock:
+            self._pend_all()
+            return sum(1 for payload in self._retained.values() if payload)
+
+    def respond(self, topic: str, payload: bytes, request_id: int = 0) -> None:
+        """Take the answer to a request."""
+        with self._lock:
+            if len(self._answers) < MOST_ANSWERS:
+                self._answers.append(Message(topic, payload, False, request_id=request_id))
+
+    def expect_event(self, transition: Transition) -> None:
+        """Take that the journal holds a new event."""
+        self._stream.expect(transition, time.monotonic())
 
     # -- from the connection's thread ----------------------------------------------------
 
@@ -101,19 +116,25 @@ class Outbox:
 
         `receive_maximum` is how many unacknowledged messages the broker allows.
         """
-        self._acknowledge(now_s)
+        self._stream.begin(now_s)
         self._window = min(WINDOW, receive_maximum)
+        unanswered = [message for message in self._flying.values() if message.request_id]
         self._flying.clear()
         self._flying_topics.clear()
+        self._flying_events = 0
         self._refused.clear()
         self._retry_s = None
+        ghosts = self._published.topics(now_s)
         with self._lock:
+            self._answers.extendleft(reversed(unanswered))
             self._retained[self._status_topic] = status
-            self._pending = dict.fromkeys(self._retained)
-            # A dashboard that reads the status first finds true slots behind it.
-            del self._pending[self._status_topic]
-            self._pending[self._status_topic] = None
-        self._read_journal_anew()
+            for topic in ghosts:
+                self._retained.setdefault(topic, b"")
+            self._pend_all()
+
+    def replay(self, replay: Replay) -> bool:
+        """Send events of the journal again; return False when too many such requests wait."""
+        return self._stream.replay(replay)
 
     def next(self, now_s: float) -> Message | None:
         """Return what to send now, None when there is nothing or too much is on its way.
@@ -124,24 +145,22 @@ class Outbox:
             self._offer_refused_again()
         if len(self._flying) >= self._window:
             return None
-        with self._lock:
-            for topic in self._pending:
-                # One value of a topic at a time: a frozen broker is not fed every change.
-                if topic not in self._flying_topics:
-                    del self._pending[topic]
-                    return Message(topic, self._retained[topic], is_retained=True)
-        transition = self._next_event(now_s)
-        if transition is None:
-            return None
-        payload = event_payload(transition, is_historical(transition, self._clock()))
-        return Message(self._events_topic, encode(payload), False, transition.seq)
+        message = self._next_retained(now_s) or self._next_answer()
+        if message is not None:
+            return message
+        if self._retry_s is not None and self._events_topic in self._refused:
+            return None  # Later events must not overtake the refused one.
+        outgoing = self._stream.next(now_s)
+        if outgoing is None:
+            return self._next_answer()  # to what asked for events again, and has them now
+        return Message(self._events_topic, encode(outgoing.payload), False, outgoing.seq)
 
     def sent(self, packet_id: int, message: Message) -> None:
         """Take that the message is on its way."""
         self._flying[packet_id] = message
         if message.is_retained:
             self._flying_topics.add(message.topic)
-        else:
+        elif message.topic == self._events_topic:
             self._flying_events += 1
 
     def settle(self, packet_id: int, refusal: str | None, now_s: float) -> None:
@@ -151,7 +170,7 @@ class Outbox:
             return
         if message.is_retained:
             self._flying_topics.discard(message.topic)
-        else:
+        elif message.topic == self._events_topic:
             self._flying_events -= 1
         if refusal is not None:
             self._refuse(message, refusal, now_s)
@@ -159,15 +178,24 @@ class Outbox:
         if message.topic in self._refused:
             self._refused.discard(message.topic)
             log.warning("MQTT: the broker takes %s again", message.topic)
-        if not message.is_retained:
-            self._landed.append(message.seq)
+        if message.seq:
+            self._stream.landed(message.seq)
+        elif message.is_retained and not message.payload:
+            self._published.cleared(message.topic)
 
     def commit(self, now_s: float) -> None:
-        """Take what the broker acknowledged out of the journal, many in one transaction."""
-        # While a backlog is replayed, every write to the disk shall be worth it.
-        is_replaying = bool(self._events) and len(self._landed) < WINDOW
-        if not is_replaying and now_s >= self._journal_retry_s:
-            self._acknowledge(now_s)
+        """Write down what the broker acknowledged, many messages in one transaction."""
+        self._stream.commit(now_s)
+        if not self._published.landed:
+            return
+        with self._lock:
+            if self._pending:
+                return  # More is about to land.
+            unwanted = {t for t in self._published.landed if not self._retained.get(t)}
+        former = self._published.commit(unwanted, now_s)
+        with self._lock:
+            for topic in former:
+                self._retained.pop(topic, None)
 
     def is_settled(self, topic: str) -> bool:
         """Return whether the broker answered to the topic's newest retained value."""
@@ -177,68 +205,51 @@ class Outbox:
     def is_idle(self) -> bool:
         """Return whether the broker has been told everything, and answered."""
         with self._lock:
-            has_news = bool(self._pending) or self._may_have_events
-        return not (has_news or self._flying or self._events)
+            has_news = bool(self._pending or self._answers)
+        return not (has_news or self._flying) and self._stream.is_idle()
 
-    # -- events --------------------------------------------------------------------------
+    # -- what is next --------------------------------------------------------------------
 
-    def _next_event(self, now_s: float) -> Transition | None:
-        if self._retry_s is not None and self._events_topic in self._refused:
-            return None  # Later events must not overtake the refused one.
-        if not self._events and self._may_have_events and now_s >= self._journal_retry_s:
-            self._read_events(now_s)
-        return self._events.popleft() if self._events else None
+    def _pend_all(self) -> None:
+        # A dashboard that reads the status first finds true slots behind it.
+        self._pending = dict.fromkeys(t for t in self._retained if t != self._status_topic)
+        if self._status_topic in self._retained:
+            self._pending[self._status_topic] = None
 
-    def _read_events(self, now_s: float) -> None:
-        # Cleared before the look, so that an event recorded during it is not overlooked.
-        self._may_have_events = False
-        try:
-            self._events.extend(self._journal.unacknowledged(self._read_seq, WINDOW))
-        except JournalError as error:
-            self._may_have_events = True
-            self._fail_journal(error, now_s)
-            return
-        self._is_journal_failing = False
-        if self._events:
-            self._read_seq = self._events[-1].seq
-            self._may_have_events = True
+    def _next_retained(self, now_s: float) -> Message | None:
+        with self._lock:
+            for topic in self._pending:
+                # One value of a topic at a time: a frozen broker is not fed every change.
+                if topic not in self._flying_topics:
+                    break
+            else:
+                return None
+            is_new = bool(self._retained[topic]) and not self._published.is_noted(topic)
+            published = [t for t, payload in self._retained.items() if payload] if is_new else ()
+        if published:
+            self._published.note(published, now_s)
+        with self._lock:
+            del self._pending[topic]
+            return Message(topic, self._retained[topic], is_retained=True)
 
-    def _acknowledge(self, now_s: float) -> None:
-        if not self._landed:
-            return
-        try:
-            self._journal.acknowledge(self._landed)
-        except JournalError as error:
-            # They stay in the journal, and are sent again if we end before it takes them.
-            self._fail_journal(error, now_s)
-        else:
-            self._landed.clear()
-            self._is_journal_failing = False
-
-    def _read_journal_anew(self) -> None:
-        self._events.clear()
-        self._flying_events = 0
-        self._read_seq = 0
-        self._may_have_events = True
-
-    def _fail_journal(self, error: JournalError, now_s: float) -> None:
-        self._journal_retry_s = now_s + JOURNAL_RETRY_S
-        if not self._is_journal_failing:
-            self._is_journal_failing = True
-            log.error("MQTT: %s", error)
+    def _next_answer(self) -> Message | None:
+        with self._lock:
+            return self._answers.popleft() if self._answers else None
 
     # -- refusals ------------------------------------------------------------------------
 
     def _refuse(self, message: Message, refusal: str, now_s: float) -> None:
-        if message.topic not in self._refused:
-            self._refused.add(message.topic)
+        # An access list speaks of branches: one line says it for all slots.
+        branch = message.topic.rpartition("/")[0]
+        if not any(topic.rpartition("/")[0] == branch for topic in self._refused):
             log.error(
                 "MQTT: the broker refuses %s (%s); allow this device to publish there",
                 message.topic,
                 refusal,
             )
-        if not message.is_retained:
-            self._events.clear()
+        self._refused.add(message.topic)
+        if message.topic == self._events_topic:
+            self._stream.refuse(refusal)
         if self._retry_s is None:
             self._retry_s = now_s + RETRY_AFTER_S
 
@@ -250,4 +261,4 @@ class Outbox:
             for topic in self._refused & self._retained.keys():
                 self._pending[topic] = None
         if self._events_topic in self._refused:
-            self._read_journal_anew()
+            self._stream.read_anew()

@@ -28,10 +28,16 @@ def slot_payload(memory: SlotMemory) -> dict[str, Any]:
     }
 
 
-def event_payload(transition: Transition, historical: bool = False) -> dict[str, Any]:
-    """Return the payload of `P/events`, also one line of an events file."""
+def event_payload(
+    transition: Transition, historical: bool = False, previous: int | None = None
+) -> dict[str, Any]:
+    """Return the payload of `P/events`, also one line of an events file.
+
+    `previous` is the seq that this event follows for whoever asked for it again.
+    """
     return {
         "seq": transition.seq,
+        "previous": max(0, transition.seq - 1) if previous is None else previous,
         "slot": transition.slot_id,
         "before": transition.before.value,
         "after": transition.after.value,
@@ -43,8 +49,11 @@ def event_payload(transition: Transition, historical: bool = False) -> dict[str,
 
 
 def is_historical(transition: Transition, now: datetime) -> bool:
-    """Return whether the event is older than 10 s, so that nobody takes it for news."""
-    return (now - transition.at).total_seconds() > HISTORICAL_AFTER_S
+    """Return whether the event may be older than 10 s, so that nobody takes it for news.
+
+    One from a time to come is: the clock was wrong then, or is now.
+    """
+    return not 0 <= (now - transition.at).total_seconds() <= HISTORICAL_AFTER_S
 
 
 def alert_payload(alert: Alert) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from edge.journal import Journal
-from edge.sinks.outbox import JOURNAL_RETRY_S, RETRY_AFTER_S, WINDOW, Message, Outbox
+from edge.sinks.event_stream import JOURNAL_RETRY_S
+from edge.sinks.outbox import RETRY_AFTER_S, WINDOW, Message, Outbox
 from edge.types import SlotMemory, State, Transition
 
 AT = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
@@ -151,7 +152,7 @@ def test_refused_event_is_not_overtaken_and_offered_again_later(
     for packet_id, message in sent.items():
         outbox.settle(packet_id, "Quota exceeded" if message.seq else None, 0.0)
     seqs += record(journal, 1)
-    outbox.expect_events()
+    outbox.expect_event(journal.since(seqs[-1] - 1, 1)[0])
     assert send_all(outbox, RETRY_AFTER_S - 1) == {}
     assert journal.depth() == 3
 

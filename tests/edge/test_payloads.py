@@ -48,7 +48,7 @@ def test_slot_before_its_first_state_says_starting() -> None:
 
 def test_event_is_as_in_the_contract() -> None:
     assert encode(event_payload(transition())) == (
-        b'{"seq":1042,"slot":"A1","before":"EMPTY","after":"OCCUPIED","probability":0.9712,'
+        b'{"seq":1042,"previous":1041,"slot":"A1","before":"EMPTY","after":"OCCUPIED","probability":0.9712,'
         b'"reason":null,"at":"2026-11-21T06:30:00.123Z","historical":false}'
     )
 
@@ -64,7 +64,7 @@ def test_alert_keeps_its_words_readable() -> None:
     )
 
 
-@pytest.mark.parametrize(("age_s", "expected"), [(-3600.0, False), (10.0, False), (10.1, True)])
+@pytest.mark.parametrize(("age_s", "expected"), [(-3600.0, True), (10.0, False), (10.1, True)])
 def test_event_is_history_after_ten_seconds(age_s: float, expected: bool) -> None:
     assert is_historical(transition(), AT + timedelta(seconds=age_s)) is expected
 

@@ -77,7 +77,7 @@ def test_one_slot_is_remembered_and_the_cabinet_stays(config, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--slot", "S99"], "--slot S99: there is no such slot; the slots are S00, S01,"),
+        (["--slot", "S99"], "S99: there is no such slot; the slots are S00, S01,"),
         (["--empty", "--slot", "S11"], "--empty means every slot; leave out --slot"),
     ],
 )

@@ -1,0 +1,98 @@
+"""Where requests wait for the thread that answers them: few, and not for ever.
+
+The MQTT thread submits; the inference thread and the main thread take what is theirs.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge.requests import Request, RequestRefused
+
+MOST_WAITING = 8
+# Requests of one kind: so many at once, and then one every so many seconds.
+BURST = 4
+PACES_S: Mapping[str, float] = {
+    "snapshot": 1.0,
+    "recheck": 1.0,
+    "reload": 1.0,
+    "rebirth": 5.0,
+    "reference": 5.0,
+    "events": 0.1,  # a consumer asks for page after page
+}
+
+Reply = Callable[[Mapping[str, Any] | None, str | None], None]  # takes the data, or an error
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A request, and the way back to whoever asked."""
+
+    request: Request
+    reply: Reply  # to be called once, from any thread
+    since_s: float  # monotonic
+
+
+class Desk:
+    """The requests that one thread answers."""
+
+    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
+        """Call `wake`, from the submitting thread, whenever there is a new request."""
+        self._lock = threading.Lock()
+        self._waiting: list[Waiting] = []
+        self._wake = wake
+
+    def notify(self, wake: Callable[[], None]) -> None:
+        """Call this from now on when there is a new request."""
+        self._wake = wake
+
+    def submit(self, request: Request, reply: Reply) -> None:
+        """Put a request on the desk.
+
+        Raises:
+            RequestRefused: too many wait.
+        """
+        with self._lock:
+            if len(self._waiting) >= MOST_WAITING:
+                raise RequestRefused("busy: too many requests wait; ask again in 5 s")
+            self._waiting.append(Waiting(request, reply, time.monotonic()))
+        self._wake()
+
+    def take(self, asked_before_s: float = math.inf) -> list[Waiting]:
+        """Return what waits, or what was asked before a time; the caller answers each."""
+        with self._lock:
+            taken = [waiting for waiting in self._waiting if waiting.since_s < asked_before_s]
+            self._waiting = [w for w in self._waiting if w.since_s >= asked_before_s]
+        return taken
+
+    def is_empty(self) -> bool:
+        """Return whether nothing waits."""
+        return not self._waiting
+
+
+class Pace:
+    """How often each kind of request is worked on: a token bucket per command."""
+
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
+        self._tokens: dict[str, tuple[float, float]] = {}  # left, as of when
+
+    def admit(self, command: str) -> None:
+        """Take that a request is about to be worked on.
+
+        Raises:
+            RequestRefused: there were too many lately.
+        """
+        now_s, pace_s = self._clock_s(), PACES_S[command]
+        left, then_s = self._tokens.get(command, (float(BURST), now_s))
+        left = min(float(BURST), left + (now_s - then_s) / pace_s)
+        if left < 1:
+            self._tokens[command] = (left, now_s)
+            wait_s = max(1, math.ceil((1 - left) * pace_s))
+            raise RequestRefused(f"busy: too many {command} requests; ask again in {wait_s} s")
+        self._tokens[command] = (left - 1, now_s)

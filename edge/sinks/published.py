@@ -1,0 +1,103 @@
+"""The ledger as the outbox uses it: noted before it is sent, in as few writes as possible.
+
+A disk that fails does not keep the truth from being published: what could not be noted is
+noted later. Belongs to the thread that owns the connection.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable
+
+from edge.journal import JournalError
+from edge.ledger import Ledger
+
+RETRY_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Published:
+    """What the broker retains of this device, as far as the ledger knows."""
+
+    def __init__(
+        self, ledger: Ledger, own: tuple[str, ...], presumed: tuple[str, ...] = ()
+    ) -> None:
+        """Topics that begin with one of `own` are this device's, any other a former name's.
+
+        `presumed` may be published when the ledger is new: a file that was damaged knew.
+        """
+        self._ledger = ledger
+        self._own = own
+        self._presumed = presumed
+        self._is_cleared: dict[str, bool] | None = None  # by topic; None: not read yet
+        self._landed: set[str] = set()  # cleared by the broker, not yet in the ledger
+        self._retry_s = 0.0
+        self._is_failing = False
+
+    def topics(self, now_s: float) -> list[str]:
+        """Return every topic that may be retained by some broker; to be called first."""
+        if self._is_cleared is None and now_s >= self._retry_s:
+            try:
+                self._is_cleared = self._ledger.topics()
+                self._is_failing = False
+            except JournalError as error:
+                self._fail(error, now_s)
+        return list(self._is_cleared or self._presumed)
+
+    def is_noted(self, topic: str) -> bool:
+        """Return whether the ledger knows that the topic is published."""
+        return self._is_cleared is not None and self._is_cleared.get(topic) is False
+
+    def note(self, topics: Iterable[str], now_s: float) -> None:
+        """Have these noted before they are sent."""
+        if self._is_cleared is None:
+            self.topics(now_s)
+        if self._is_cleared is None or now_s < self._retry_s:
+            return
+        new = [topic for topic in topics if not self.is_noted(topic)]
+        try:
+            self._ledger.note(new)
+        except JournalError as error:
+            self._fail(error, now_s)
+            return
+        self._is_cleared.update(dict.fromkeys(new, False))
+        self._is_failing = False
+
+    def cleared(self, topic: str) -> None:
+        """Take that the broker has cleared a topic."""
+        if self._is_cleared is not None and self._is_cleared.get(topic) is False:
+            self._landed.add(topic)
+
+    @property
+    def landed(self) -> Collection[str]:
+        """The topics that the broker has cleared and the ledger does not know of yet."""
+        return self._landed
+
+    def commit(self, unwanted: set[str], now_s: float) -> set[str]:
+        """Write down what was cleared; return what nobody needs to think of any more.
+
+        `unwanted` are those of `landed` that still are to be empty.
+        """
+        if now_s < self._retry_s or self._is_cleared is None:
+            return set()
+        # A former name may be another device's tomorrow: its topics are cleared once.
+        former = {topic for topic in unwanted if not topic.startswith(self._own)}
+        try:
+            self._ledger.clear(unwanted - former)
+            self._ledger.forget(former)
+        except JournalError as error:
+            self._fail(error, now_s)
+            return set()
+        self._is_failing = False
+        self._landed.clear()
+        self._is_cleared.update(dict.fromkeys(unwanted - former, True))
+        for topic in former:
+            del self._is_cleared[topic]
+        return former
+
+    def _fail(self, error: JournalError, now_s: float) -> None:
+        self._retry_s = now_s + RETRY_S
+        if not self._is_failing:
+            self._is_failing = True
+            log.error("MQTT: %s", error)
