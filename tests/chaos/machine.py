@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LINUX = shutil.which("linux.uml") or shutil.which("linux")
-MKFS = shutil.which("mkfs.ext4", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 DISK = "/mnt/disk"  # where the guest has its own disk
 
 _INIT = """#!/bin/sh
@@ -25,14 +24,6 @@ mount -t proc none /proc && mount -t tmpfs none /mnt && mkdir {disk} &&
     mount -t ext4 /dev/ubda {disk} && exec {command}
 echo "the machine cannot start"
 """
-
-
-def new_disk(path: Path, megabytes: int = 48) -> None:
-    """Make a file that holds an empty ext4 file system."""
-    path.unlink(missing_ok=True)
-    with path.open("wb") as file:
-        file.truncate(megabytes << 20)
-    subprocess.run([str(MKFS), "-q", "-F", str(path)], check=True)
 
 
 class Machine:

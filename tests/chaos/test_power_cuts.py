@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from tests.chaos.amount import amount, report
-from tests.chaos.machine import DISK, LINUX, MKFS, Machine, new_disk
+from tests.chaos.disks import make_ext4
+from tests.chaos.machine import DISK, LINUX, Machine
 
 REPOSITORY = Path(__file__).parents[2]
 START_DEADLINE_S = 60.0  # it takes 2.5 s; a busy machine takes longer
@@ -30,8 +31,8 @@ START_S = (0.5, 2.5)  # when these come, after the start
 SYNC = "synchronous = FULL"
 
 pytestmark = pytest.mark.skipif(
-    LINUX is None or MKFS is None,
-    reason="needs user-mode Linux and mkfs.ext4 (Debian: apt-get install user-mode-linux)",
+    LINUX is None,
+    reason="needs user-mode Linux (Debian: apt-get install user-mode-linux)",
 )
 
 Event = list[Any]  # seq, slot, before, after, at, how many were recorded together
@@ -100,7 +101,7 @@ class Cabinet:
             str(repository),
             DISK,
         ]
-        new_disk(self._disk)
+        make_ext4(self._disk, megabytes=48)
 
     def record(self, for_s: float) -> None:
         """Start, compare the disk with what was said, record for a while, cut the power."""
