@@ -108,7 +108,9 @@ def test_schema_refuses_a_wrong_slot(change: dict[str, Any], expected: str) -> N
     assert any(problem.startswith(expected) for problem in problems("slot", good | change))
 
 
-@pytest.mark.parametrize("missing", ["seq", "slot", "before", "after", "at", "historical"])
+@pytest.mark.parametrize(
+    "missing", ["seq", "previous", "slot", "before", "after", "at", "historical"]
+)
 def test_schema_misses_every_field_of_an_event(missing: str) -> None:
     payload = event_payload(transition())
     del payload[missing]
