@@ -36,6 +36,7 @@ SETTLE_EVERY_S = 0.2
 # some need more than that to open, a stream with rare key frames say.
 LOST_CAMERA_DEADLINE_S = 10.0
 LONGEST_CAMERA_DEADLINE_S = 40.0
+PROBE_STORAGE_EVERY_S = 5.0
 PROCESSING_DEADLINE_S = 20.0  # of everything but the model's own time
 
 FRAME_ALERTS: dict[Reason, tuple[str, str]] = {
@@ -111,6 +112,7 @@ class InferenceThread(threading.Thread):
         self._desk = desk or Desk()
         self._newest: tuple[Frame, FrameResult] | None = None  # while the camera gives any
         self._withheld: frozenset[str] = frozenset()  # slots with a change the disk does not take
+        self._probe_due_s: float | None = None  # while the disk fails: when to try it again
         self._back_by_s = time.monotonic() + PROCESSING_DEADLINE_S
         self._settings = assignment.settings
         self._waiting_since_s: float | None = None
@@ -307,17 +309,18 @@ class InferenceThread(threading.Thread):
         changes = (*self._unrecorded, *changes)
         if not changes:
             self._withhold(())
+            self._probe_storage()
             return
         try:
             recorded = self._journal.record(changes, self._regions)
         except JournalError as error:
             # Not committed: the next frame proposes its changes again.
-            self._alerts.begin("storage_full", str(error))
+            self._fail_storage(error)
             self._withhold(changes)
             return
         self._unrecorded = ()
         self._withhold(())
-        self._alerts.end("storage_full")
+        self._end_storage_alert()
         self._pipeline.commit(recorded)
         for transition, _ in recorded:
             log.info(
@@ -329,6 +332,25 @@ class InferenceThread(threading.Thread):
             )
             self._sinks.each(lambda sink, event=transition: sink.transition(event))  # type: ignore[misc]
             self._tell_slot(transition.slot_id)
+
+    def _fail_storage(self, error: JournalError) -> None:
+        self._alerts.begin("storage_full", str(error))
+        self._probe_due_s = time.monotonic() + PROBE_STORAGE_EVERY_S
+
+    def _end_storage_alert(self) -> None:
+        self._probe_due_s = None
+        self._alerts.end("storage_full")
+
+    def _probe_storage(self) -> None:
+        """See whether the fault is over although there is nothing to record."""
+        if self._probe_due_s is None or time.monotonic() < self._probe_due_s:
+            return
+        try:
+            self._journal.probe()
+        except JournalError as error:
+            self._fail_storage(error)
+        else:
+            self._end_storage_alert()
 
     def _withhold(self, changes: Sequence[Change]) -> None:
         """Say of these slots, and of no others, that their state is not known for sure.
@@ -402,7 +424,7 @@ class InferenceThread(threading.Thread):
             self._journal.forget(slot_id)
         except JournalError as error:
             # It is forgotten at the next start: the journal still knows it then.
-            self._alerts.begin("storage_full", str(error))
+            self._fail_storage(error)
 
 
 def build_pipeline(settings: Settings, classifier: Classifier) -> Pipeline:

@@ -29,7 +29,7 @@ KEEP_DAYS = 30  # acknowledged events stay this long for those who missed them,
 KEEP_EVENTS = 100_000  # at most so many of them,
 MAX_UNACKNOWLEDGED = 500_000  # and unsent events at most so many: about 60 MB
 PRUNE_EVERY = 256  # events recorded between two looks at these bounds
-RESERVE = 65_536  # numbers kept ready for a file that has to begin anew
+RESERVE = 4096  # numbers kept ready for a file that has lost its newest events
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -164,7 +164,7 @@ class Journal:
         Raises:
             JournalError: the file cannot be read.
         """
-        oldest = self._file.rows("SELECT min(seq) FROM events")[0][0]
+        (oldest,) = self._file.rows("SELECT min(seq) FROM events", parse=lambda row: row[0])
         return bool(seq >= (self._newest_seq if oldest is None else oldest - 1))
 
     def acknowledge(self, seqs: Iterable[int]) -> None:
@@ -185,7 +185,9 @@ class Journal:
         Raises:
             JournalError: the file cannot be read.
         """
-        return int(self._file.rows("SELECT count(*) FROM events WHERE acknowledged = 0")[0][0])
+        statement = "SELECT count(*) FROM events WHERE acknowledged = 0"
+        (depth,) = self._file.rows(statement, parse=lambda row: int(row[0]))
+        return depth
 
     def slots(self) -> dict[str, tuple[SlotMemory, str]]:
         """Return each slot's last recorded state and the region it was seen in, by slot id.
@@ -194,9 +196,10 @@ class Journal:
             JournalError: the file cannot be read.
         """
         rows = self._file.rows(
-            "SELECT slot, state, reason, since, probability, last_known, seq, region FROM slots"
+            "SELECT slot, state, reason, since, probability, last_known, seq, region FROM slots",
+            parse=lambda row: (str(row[0]), (_memory(row[1:7]), str(row[7]))),
         )
-        return {row[0]: (_memory(row[1:7]), row[7]) for row in rows}
+        return dict(rows)
 
     def forget(self, slot_id: str) -> None:
         """Drop the slot's last state; its events stay.
@@ -207,6 +210,15 @@ class Journal:
         with self._file.transaction("forget a slot") as connection:
             connection.execute("DELETE FROM slots WHERE slot = ?", (slot_id,))
 
+    def probe(self) -> None:
+        """Write something that changes nothing, to see whether the disk takes it.
+
+        Raises:
+            JournalError: it does not.
+        """
+        with self._file.transaction("write") as connection:
+            connection.execute("UPDATE sqlite_sequence SET seq = seq WHERE name = 'events'")
+
     def damaged(self) -> tuple[Path, ...]:
         """Return the damaged files that were replaced and lie there still, newest first."""
         return self._file.damaged()
@@ -215,7 +227,7 @@ class Journal:
         """Close the file; everything recorded is already on the disk."""
         self._file.close()
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
+    def _prepare(self, connection: sqlite3.Connection, has_lost_events: bool) -> None:
         tables = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall()
         }
@@ -225,6 +237,13 @@ class Journal:
             first = max(self._newest_seq, self._reserved.up_to, int(self._clock().timestamp()))
             connection.execute(
                 "INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (first,)
+            )
+        elif has_lost_events:
+            # Their numbers may be out in the world.
+            log.warning("journal: the newest events are lost to damage of the disk")
+            connection.execute(
+                "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'",
+                (self._reserved.up_to,),
             )
         newest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
         self._newest_seq = (newest.fetchone() or (0,))[0]
@@ -270,15 +289,15 @@ class Journal:
         self.dropped += dropped
 
     def _events(self, condition: str, values: tuple[int, ...], limit: int) -> list[Transition]:
-        rows = self._file.rows(
+        return self._file.rows(
             f"SELECT {_EVENT} FROM events WHERE {condition} ORDER BY seq LIMIT ?",  # noqa: S608
             (*values, limit),
+            _transition,
         )
-        return [_transition(row) for row in rows]
 
 
 class _Reserved:
-    """A number beside the journal that no event has reached, for a file that begins anew.
+    """A number beside the journal that no event has reached, for a file that lost its newest.
 
     A new file could count on from the clock alone, if clocks were right: a device without a
     battery for its clock may start in 1970, or have numbered its events from a year to come.
@@ -338,7 +357,7 @@ def _transition(row: Any) -> Transition:
         slot_id=slot_id,
         before=State(before),
         after=State(after),
-        probability=probability,
+        probability=None if probability is None else float(probability),
         reason=None if reason is None else Reason(reason),
         at=datetime.fromisoformat(at),
         seq=seq,
@@ -351,7 +370,7 @@ def _memory(row: Any) -> SlotMemory:
         state=State(state),
         reason=None if reason is None else Reason(reason),
         since=None if since is None else datetime.fromisoformat(since),
-        probability=probability,
+        probability=None if probability is None else float(probability),
         last_known=None if last_known is None else State(last_known),
         seq=seq,
     )

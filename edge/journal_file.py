@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edge.types import SlotwatchError
+from edge.write_ahead_log import has_lost_commits
 
 KEEP_CORRUPT = 3  # files set aside; a dying card must not fill up with them
 LOCKED_TIMEOUT_S = 1.0  # another program has the file open: do not hold up the cabinet
@@ -33,6 +34,8 @@ _REMEDIES = {
     sqlite3.SQLITE_NOTADB: "a new journal begins; replace the disk if this happens again",
 }
 
+Row = TypeVar("Row")
+
 log = logging.getLogger(__name__)
 
 
@@ -46,12 +49,13 @@ class JournalFile:
     def __init__(
         self,
         path: Path | None,
-        prepare: Callable[[sqlite3.Connection], None],
+        prepare: Callable[[sqlite3.Connection, bool], None],
         clock: Callable[[], datetime],
     ) -> None:
         """Open or create the file.
 
-        `prepare` makes what is missing of the tables, also in a file that was just begun.
+        `prepare` makes what is missing of the tables, also in a file that was just begun; it is
+        told whether the newest of what was committed is lost.
 
         Raises:
             JournalError: the file can neither be opened nor created.
@@ -87,14 +91,25 @@ class JournalFile:
                 self._roll_back()
                 raise
 
-    def rows(self, statement: str, values: tuple[int, ...] = ()) -> list[Any]:
-        """Return what a SELECT finds.
+    def rows(
+        self,
+        statement: str,
+        values: tuple[int, ...] = (),
+        parse: Callable[[Any], Row] = lambda row: row,
+    ) -> list[Row]:
+        """Return what a SELECT finds, each row as `parse` makes it.
 
         Raises:
-            JournalError: the file cannot be read.
+            JournalError: the file cannot be read, or holds what `parse` refuses with a
+                ValueError or TypeError: then it is damaged.
         """
         with self.transaction("read") as connection:
-            return connection.execute(statement, values).fetchall()
+            rows = connection.execute(statement, values).fetchall()
+            try:
+                return [parse(row) for row in rows]
+            except (ValueError, TypeError) as error:
+                # No page has a checksum: changed bytes inside of a row pass `quick_check`.
+                raise Damaged(f"a row cannot be read: {error}") from error
 
     def damaged(self) -> tuple[Path, ...]:
         """Return the damaged files that were set aside and lie there still, newest first."""
@@ -144,8 +159,9 @@ class JournalFile:
                 # Damage is better met here than in the middle of the night.
                 verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if verdict != "ok":
-                    raise _Damaged(verdict)
-            self._prepare(connection)
+                    raise Damaged(verdict)
+            has_lost = self.path is not None and has_lost_commits(connection, self.path)
+            self._prepare(connection, has_lost)
         except BaseException:
             connection.close()
             raise
@@ -179,13 +195,15 @@ class JournalFile:
                 old.with_name(old.name + suffix).unlink(missing_ok=True)
 
 
-class _Damaged(sqlite3.DatabaseError):
-    """What `quick_check` found."""
+class Damaged(sqlite3.DatabaseError):
+    """The file holds what was never written."""
 
 
 def _is_corruption(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
-    return isinstance(error, _Damaged) or code in _CORRUPT
+    # Python's own: a text that is none has no code.
+    is_no_text = str(error).startswith("Could not decode to UTF-8")
+    return isinstance(error, Damaged) or is_no_text or code in _CORRUPT
 
 
 def _remedy(error: sqlite3.Error) -> str:

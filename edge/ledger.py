@@ -34,8 +34,12 @@ class Ledger:
         Raises:
             JournalError: the file cannot be read.
         """
-        rows = self._file.rows("SELECT topic, cleared_at IS NOT NULL FROM topics ORDER BY topic")
-        return {topic: bool(is_cleared) for topic, is_cleared in rows}
+        return dict(
+            self._file.rows(
+                "SELECT topic, cleared_at IS NOT NULL FROM topics ORDER BY topic",
+                parse=lambda row: (str(row[0]), bool(row[1])),
+            )
+        )
 
     def note(self, topics: Collection[str]) -> None:
         """Take that these are about to be published.

@@ -67,6 +67,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.sinks",
         "edge.site",
         "edge.web",
+        "edge.write_ahead_log",
     ),
     "daemon": ("edge.alerts", "edge.answers", "edge.daemon", "edge.inference"),
     "command line": ("edge.__main__", "edge.commands", "edge.measure"),

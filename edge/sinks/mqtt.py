@@ -41,7 +41,6 @@ from edge.sinks.payloads import alert_payload, encode, slot_payload
 from edge.types import (
     ALERT_IDS,
     Alert,
-    ConfigurationError,
     SlotMemory,
     TlsSettings,
     Transition,
@@ -90,13 +89,7 @@ class MqttSink:
             ConfigurationError: a file of `tls` cannot be used.
         """
         if tls is not None:
-            try:
-                tls_context(tls)
-            except (OSError, ValueError) as error:
-                raise ConfigurationError(
-                    f"mqtt.tls: {tls.ca}, {tls.certificate}, {tls.key}: {error}; "
-                    "these must be readable PEM files that belong together"
-                ) from error
+            tls_context(tls)
         self._access = Access(host, port, f"slotwatch-{device}", username, password, tls)
         self._may_fall_back = protocol == "auto"
         self._protocol = (

@@ -28,7 +28,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.sinks.inbox import Inbox
 from edge.sinks.outbox import WINDOW, Outbox
-from edge.types import TlsSettings
+from edge.types import ConfigurationError, TlsSettings
 
 ONLINE, OFFLINE, LOST = b"online", b"offline", b"lost"  # payloads of P/status
 
@@ -51,6 +51,8 @@ REMEDIES = {
     0x95: "raise the broker's largest packet size",
     0x9A: "the broker must allow retained messages: states are nothing without them",
     0x9B: "the broker must allow QoS 1",
+    0x9C: "the broker names another server: set mqtt.host to it",
+    0x9D: "the broker names another server: set mqtt.host to it",
 }
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class Cause(Enum):
     NO_CONNECTION = "the broker cannot be reached, or the connection to it broke"
     UNKNOWN_HOST = "the host's name is not known"
     TLS = "no encrypted connection"
+    TLS_FILES = "a file for the encrypted connection cannot be used"
     VERSION = "the broker does not speak this version"
     UNANSWERED = "there is no CONNACK"
     REFUSED = "the broker does not let this client in"
@@ -173,6 +176,8 @@ class Connection:
                 KEEPALIVE_S,
                 properties=_connect_properties() if self._is_mqtt_5 else None,
             )
+        except ConfigurationError as error:
+            return Ending(Cause.TLS_FILES, str(error))
         except (OSError, ValueError) as error:
             return self._explain_no_connection(error)
         try:
@@ -405,13 +410,24 @@ def tls_context(tls: TlsSettings) -> ssl.SSLContext:
     """Return a context that trusts this CA alone; made anew, it uses renewed files.
 
     Raises:
-        OSError: a file is missing or is not what it should be.
+        ConfigurationError: a file is missing or is not what it should be.
     """
     # Not create_default_context: what it demands differs from Python to Python.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # demands a certificate, and the right host
-    context.load_verify_locations(tls.ca)
     context.hostname_checks_common_name = False  # RFC 9525: names are in subjectAltName
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls.certificate is not None:
-        context.load_cert_chain(tls.certificate, tls.key)
+    try:
+        context.load_verify_locations(tls.ca)
+        if tls.certificate is not None:
+            context.load_cert_chain(tls.certificate, tls.key, password=_no_pass_phrase)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"mqtt.tls: {tls.ca}, {tls.certificate}, {tls.key}: {error}; "
+            "these must be readable PEM files that belong together"
+        ) from error
     return context
+
+
+def _no_pass_phrase() -> str:
+    """Raise a ValueError: without this, OpenSSL would ask at the terminal and wait."""
+    raise ValueError("the key is encrypted; store it without a pass phrase")

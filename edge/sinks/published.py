@@ -25,7 +25,7 @@ class Published:
     ) -> None:
         """Topics that begin with one of `own` are this device's, any other a former name's.
 
-        `presumed` may be published when the ledger is new: a file that was damaged knew.
+        `presumed` may be published although the ledger does not know: a disk may have failed.
         """
         self._ledger = ledger
         self._own = own
@@ -43,7 +43,7 @@ class Published:
                 self._is_failing = False
             except JournalError as error:
                 self._fail(error, now_s)
-        return list(self._is_cleared or self._presumed)
+        return [*self._presumed, *(self._is_cleared or ())]
 
     def is_noted(self, topic: str) -> bool:
         """Return whether the ledger knows that the topic is published."""
