@@ -69,10 +69,16 @@ class Watched:
 
     def recorded(self) -> list[tuple[int, str, str]]:
         """Return seq, slot and state of every event that the journal keeps."""
+        return self._read("SELECT seq, slot, after FROM events ORDER BY seq")
+
+    def waiting(self) -> int:
+        """Return how many events wait for the broker."""
+        return int(self._read("SELECT count(*) FROM events WHERE acknowledged = 0")[0][0])
+
+    def _read(self, statement: str) -> list[Any]:
         path = f"file:{self.storage}/journal.db?mode=ro"
         with closing(sqlite3.connect(path, uri=True)) as connection:
-            rows = connection.execute("SELECT seq, slot, after FROM events ORDER BY seq")
-            return rows.fetchall()
+            return connection.execute(statement).fetchall()
 
 
 def heard(listener: Subscriber) -> list[tuple[int, str, str]]:
