@@ -8,7 +8,10 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-NAMES = ("status", "slot", "event", "health", "info", "alert", "request", "response")
+NAMES = (
+    *("status", "slot", "event", "health", "info", "alert"),
+    *("request", "response", "home_assistant"),
+)
 COMMANDS = ("snapshot", "recheck", "reload", "rebirth", "reference", "events")
 
 _NAME_BY_TOPIC = {"slots": "slot", "alerts": "alert", "events": "event"}
