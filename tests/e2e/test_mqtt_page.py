@@ -22,7 +22,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from tests.asyncapi_document import binding_of, channel_of
+from tests.asyncapi_document import binding_of, channel_of, document
 from tests.broker import MOSQUITTO, Mosquitto, eventually, retained
 from tests.daemon import MODEL, REPOSITORY, RunningDaemon, running_daemon, write_yaml
 from tests.page import blocks_of, section_of
@@ -63,8 +63,16 @@ class Witness:
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    mosquitto = Mosquitto(tmp_path_factory.mktemp("broker"))
+def log_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the broker says what its clients do."""
+    return tmp_path_factory.mktemp("broker") / "log"
+
+
+@pytest.fixture(scope="module")
+def broker(log_path: Path) -> Iterator[Mosquitto]:
+    mosquitto = Mosquitto(
+        log_path.parent, ("user root", f"log_dest file {log_path}", "log_type all")
+    )
     yield mosquitto
     mosquitto.close()
 
@@ -254,6 +262,24 @@ def test_everything_that_was_heard_is_in_the_documents(witness: Witness, shell: 
     assert wrong == {}
     published = {"status", "slot", "event", "health", "info", "discovery", "response_unknown"}
     assert channels >= published
+
+
+def test_device_connects_as_the_asyncapi_document_says(
+    daemon: RunningDaemon, log_path: Path
+) -> None:
+    said = document()["servers"]["plain"]["bindings"]["mqtt"]
+    will = said["lastWill"]
+    lines = [line.partition(": ")[2] for line in log_path.read_text().splitlines()]
+    flags = f"(p5, c{said['cleanSession']:d}, k{said['keepAlive']})."
+    [begin] = [
+        index
+        for index, line in enumerate(lines)
+        if line.startswith("New client connected") and f" as {said['clientId']} " in line
+    ]
+    assert lines[begin].endswith(flags)
+    size = f"Will message specified ({len(will['message'])} bytes)"
+    assert lines[begin + 1] == f"{size} (r{will['retain']:d}, q{will['qos']})."
+    assert lines[begin + 2].strip() == will["topic"]
 
 
 @pytest.mark.parametrize("title", ["Topics", "Requests"])
