@@ -6,6 +6,7 @@ the page; only names, ports and folders are replaced by this machine's.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import threading
@@ -22,7 +23,7 @@ from tests.broker import MOSQUITTO, Mosquitto, eventually, free_port, retained, 
 from tests.daemon import MODEL, REPOSITORY, running_daemon, write_yaml
 from tests.page import blocks_of, section_of
 
-TOOLS = ("openssl", "mosquitto_passwd", "mosquitto_sub")
+TOOLS = ("openssl", "mosquitto_passwd", "mosquitto_rr")
 
 pytestmark = pytest.mark.skipif(
     MOSQUITTO is None or any(shutil.which(tool) is None for tool in TOOLS),
@@ -192,15 +193,20 @@ def test_device_with_the_settings_of_the_page_is_online(
     )
     prefix = f"slotwatch/{device}"
     wanted = {f"{prefix}/{topic}" for topic in ("status", "info", "health", "slots/A1", "slots/H8")}
+    wanted.add(f"homeassistant/device/{device}/config")
     with running_daemon(config) as daemon:
         eventually(
-            lambda: wanted <= retained(broker, f"{prefix}/#", OBSERVER).keys(),
+            lambda: wanted <= retained(broker, "#", OBSERVER).keys(),
             20.0,
             daemon.log,
         )
         [look] = [block for block in blocks_of(DEVICE, "sh") if "--cafile" in block]
         look = look.replace("-P secret", f"-P '{PASSWORD}'").replace("slotwatch/#", f"{prefix}/+")
         assert f"{prefix}/status online\n" in site.shell(f"{look.rstrip()} -C 3 -W 10")
+        dashboard = f"-h localhost -p 8883 --cafile ca.crt -u dashboard -P '{PASSWORD}'"
+        topics = f"-q 1 -t {prefix}/request/recheck -e {prefix}/response/recheck"
+        answer = site.shell(f"mosquitto_rr {dashboard} {topics} -m '{{}}' -W 10")
+        assert json.loads(answer)["status"] == "ok"
         assert "refuses" not in daemon.log()
         assert daemon.stop() == 0
 
