@@ -37,7 +37,8 @@ pytestmark = pytest.mark.skipif(
 
 P = "slotwatch/cabinet-a"
 LOOKS = blocks_of(section_of("mqtt.md", "Look at it"), "sh")[0].splitlines()
-REQUESTS, KEPT_EVENTS, BUTTON = blocks_of(section_of("mqtt.md", "Requests"), "sh")
+REQUESTS, REFERENCE, KEPT_EVENTS, BUTTON = blocks_of(section_of("mqtt.md", "Requests"), "sh")
+SAME_SHELL = f"P={P}\n"  # the first block of the section says so
 ONCE = section_of("mqtt.md", "Every event exactly once")
 
 
@@ -152,7 +153,8 @@ def test_look_shows_what_the_page_says(broker: Mosquitto, shell: Any, line: str)
 
 
 def test_requests_of_the_page_are_answered(shell: Any, witness: Witness, tmp_path: Path) -> None:
-    process = shell(REQUESTS)
+    assert REQUESTS.startswith(SAME_SHELL)
+    process = shell(REQUESTS + REFERENCE)
     answers = [json.loads(line) for line in process.stdout.splitlines()]
     assert [answer["error"] for answer in answers] == [None] * 4
     recheck, reload, rebirth, reference = (answer["data"] for answer in answers)
@@ -167,7 +169,7 @@ def test_requests_of_the_page_are_answered(shell: Any, witness: Witness, tmp_pat
 
 
 def test_kept_events_of_the_page_come_again(shell: Any, tmp_path: Path) -> None:
-    [answer] = [json.loads(line) for line in shell(KEPT_EVENTS).stdout.splitlines()]
+    [answer] = [json.loads(line) for line in shell(SAME_SHELL + KEPT_EVENTS).stdout.splitlines()]
     assert answer["status"] == "ok"
     lines = (tmp_path / "events.jsonl").read_text().splitlines()
     heard = [json.loads(line) for line in lines]
@@ -181,7 +183,7 @@ def test_kept_events_of_the_page_come_again(shell: Any, tmp_path: Path) -> None:
 
 
 def test_button_of_the_page_is_answered(shell: Any, witness: Witness) -> None:
-    shell(BUTTON)
+    shell(SAME_SHELL + BUTTON)
     eventually(
         lambda: [
             answer for answer in witness.answers("recheck") if answer["transaction"] == "button"
