@@ -44,7 +44,8 @@ def make_ext4(image: Path, megabytes: int) -> None:
     image.unlink(missing_ok=True)
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
-    subprocess.run([MKFS, "-q", "-F", str(image)], check=True)
+    # Blocks of 4 KiB, as on every disk beyond 512 MB.
+    subprocess.run([MKFS, "-q", "-F", "-b", "4096", str(image)], check=True)
 
 
 def repair(image: Path) -> None:

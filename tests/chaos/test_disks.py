@@ -141,7 +141,7 @@ def test_the_alert_ends_with_the_fault_although_nothing_changes_any_more(
         ballast = fill(watched.storage)
         watched.show("A2", frames=6)
         eventually(lambda: ALERT in watched.retained(), what=daemon.log)
-        watched.show("A1", frames=6)  # as before: there is nothing to record
+        watched.show("A1", frames=600)  # as before: there is nothing to record
         eventually(lambda: watched.states() == before, what=daemon.log)
         ballast.unlink()
         eventually(lambda: ALERT not in watched.retained(), 40.0, daemon.log)
