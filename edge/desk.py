@@ -29,7 +29,7 @@ PACES_S: Mapping[str, float] = {
 Reply = Callable[[Mapping[str, Any] | None, str | None], None]  # takes the data, or an error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Waiting:
     """A request, and the way back to whoever asked."""
 
@@ -63,11 +63,11 @@ class Desk:
             self._waiting.append(Waiting(request, reply, time.monotonic()))
         self._wake()
 
-    def take(self, asked_before_s: float = math.inf) -> list[Waiting]:
-        """Return what waits, or what was asked before a time; the caller answers each."""
+    def take(self, where: Callable[[Waiting], bool] = lambda _: True) -> list[Waiting]:
+        """Return what waits, or those of it; the caller answers each."""
         with self._lock:
-            taken = [waiting for waiting in self._waiting if waiting.since_s < asked_before_s]
-            self._waiting = [w for w in self._waiting if w.since_s >= asked_before_s]
+            taken = [waiting for waiting in self._waiting if where(waiting)]
+            self._waiting = [waiting for waiting in self._waiting if waiting not in taken]
         return taken
 
     def is_empty(self) -> bool:

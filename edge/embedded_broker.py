@@ -29,7 +29,7 @@ CONNECT, CONNACK, PUBLISH, PUBACK = 1, 2, 3, 4
 SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 8, 9, 10, 11
 PINGREQ, PINGRESP, DISCONNECT = 12, 13, 14
 
-LARGEST_PACKET = 1024 * 1024  # bytes
+LARGEST_PACKET = 2 * 1024 * 1024  # bytes; a snapshot is the largest
 CONNECT_TIMEOUT_S = 10.0
 QUEUED_PACKETS = 20_000  # a client that reads so much too slowly is dropped
 

@@ -173,7 +173,7 @@ class InferenceThread(threading.Thread):
                 self._adopt_newest()
                 if self._stop_event.is_set():
                     return
-                self._answer_overdue()
+                self._answer_without_frame()
                 now_s = time.monotonic()
                 if now_s < due_s and self._desk.is_empty():
                     self._promise(due_s - now_s)
@@ -257,14 +257,24 @@ class InferenceThread(threading.Thread):
             else:
                 waiting.reply(data, None)
 
-    def _answer_overdue(self) -> None:
-        """Answer what no new frame came for."""
-        for waiting in self._desk.take(asked_before_s=time.monotonic() - DEADLINE_S):
+    def _answer_without_frame(self) -> None:
+        """Answer what needs no frame, or what no new one came for."""
+        if self._desk.is_empty():
+            return
+        for waiting in self._desk.take(self._is_wrong):
+            waiting.reply(None, f"there is no such slot; there are {', '.join(self._regions)}")
+        overdue_s = time.monotonic() - DEADLINE_S
+        for waiting in self._desk.take(lambda waiting: waiting.since_s < overdue_s):
             if waiting.request.command == "snapshot" and self._newest is not None:
                 # A camera that uploads a picture now and then: this is how it is known.
                 self._answer([waiting], *self._newest)
             else:
                 waiting.reply(None, f"no new picture came within {DEADLINE_S:g} s; ask again")
+
+    def _is_wrong(self, waiting: Waiting) -> bool:
+        arguments = waiting.request.arguments
+        named = arguments.get("slots") or arguments.get("slot") or ()
+        return not self._regions.keys() >= set(named)
 
     def _model_budget_s(self) -> float:
         """Return how long the model may take for a frame; the first has the empties to read."""

@@ -29,6 +29,7 @@ KEEP_DAYS = 30  # acknowledged events stay this long for those who missed them,
 KEEP_EVENTS = 100_000  # at most so many of them,
 MAX_UNACKNOWLEDGED = 500_000  # and unsent events at most so many: about 60 MB
 PRUNE_EVERY = 256  # events recorded between two looks at these bounds
+FIRST_TIME = datetime(2026, 1, 1, tzinfo=UTC)  # of any event that is dated right
 RESERVE = 4096  # numbers kept ready for a file that has lost its newest events
 
 _SCHEMA = """
@@ -268,9 +269,11 @@ class Journal:
     def _prune(self, connection: sqlite3.Connection, newest_seq: int) -> int:
         """Delete what is beyond the bounds; return how many unsent events were."""
         connection.execute(
-            "DELETE FROM events WHERE acknowledged = 1 AND (seq <= ? OR at < ?)",
+            # A time before this program's is that of a clock that was wrong.
+            "DELETE FROM events WHERE acknowledged = 1 AND (seq <= ? OR at BETWEEN ? AND ?)",
             (
                 newest_seq - self._keep_events,
+                _text(FIRST_TIME),
                 _text(self._clock() - timedelta(days=self._keep_days)),
             ),
         )

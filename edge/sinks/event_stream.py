@@ -61,6 +61,7 @@ class EventStream:
         # other one may jump before they are sent.
         self._recent: dict[int, float] = {}
         self._first_seq: int | None = None  # of this run
+        self._newest_seq = 0  # of this run, as told
         self._may_have_events = True
         # From here on: the connection's thread only.
         self._events: deque[Transition] = deque()  # read from the journal, not yet sent
@@ -77,6 +78,7 @@ class EventStream:
             if self._first_seq is None:
                 self._first_seq = transition.seq
             self._recent[transition.seq] = now_s - age_s
+            self._newest_seq = transition.seq
             self._drop_old(now_s)
         self._may_have_events = True
 
@@ -173,7 +175,10 @@ class EventStream:
 
     def _is_historical(self, transition: Transition, now_s: float) -> bool:
         with self._lock:
-            if self._first_seq is None or transition.seq < self._first_seq:
+            is_of_this_run = self._first_seq is not None and transition.seq >= self._first_seq
+            # Changes of one frame are recorded together and told one by one: it may not be
+            # known here yet.
+            if not is_of_this_run or transition.seq > self._newest_seq:
                 return is_historical(transition, self._clock())
             happened_s = self._recent.get(transition.seq)
         return happened_s is None or now_s - happened_s > HISTORICAL_AFTER_S

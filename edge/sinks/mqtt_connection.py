@@ -11,6 +11,7 @@ import logging
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -215,7 +216,8 @@ class Connection:
                 if has_said_offline and self._outbox.is_settled(self._status_topic):
                     self._client.disconnect()
                     return True
-            self._exchange(connection)
+            if not self._exchange(connection):
+                return False
             self._outbox.commit(time.monotonic())
         return self._farewell.is_asked.is_set()
 
@@ -228,8 +230,11 @@ class Connection:
             if message.request_id:
                 self._client.ack(message.request_id, 1)
 
-    def _exchange(self, connection: Any) -> None:
-        """Wait for the socket, or for news from other threads, and let paho do its part."""
+    def _exchange(self, connection: Any) -> bool:
+        """Wait for the socket, or for news from other threads, and let paho do its part.
+
+        Returns False when the connection is to end because of what the broker sends.
+        """
         is_buffered = isinstance(connection, ssl.SSLSocket) and connection.pending() > 0
         readable, writable, _ = select.select(
             [connection, self._wake],
@@ -240,23 +245,28 @@ class Connection:
         if self._wake in readable:
             with suppress(BlockingIOError):
                 self._wake.recv(4096)
-        if connection in readable or is_buffered:
-            self._client.loop_read()
-            self._refuse_large_packet()
+        if (connection in readable or is_buffered) and not self._read():
+            return False
         if connection in writable:
             self._client.loop_write()
         self._client.loop_misc()
+        return True
 
-    def _refuse_large_packet(self) -> None:
-        """Hang up on a packet that would fill the memory.
-
-        In MQTT 5 the broker knows the limit; in 3.1.1 there is no word for it. paho has no
-        documented look at the packet it is reading.
-        """
+    def _read(self) -> bool:
+        """Read what the broker sends; return False when that is nothing to go on with."""
+        try:
+            self._client.loop_read()
+        except (ValueError, LookupError, TypeError, struct.error) as error:
+            # paho checks little of what it reads; a broken packet is no error of this program.
+            self._reason = f"the broker sends what cannot be read ({error})"
+            return False
+        # In MQTT 5 the broker knows the limit, in 3.1.1 there is no word for it; and paho has
+        # no documented look at the packet that it is filling the memory with.
         coming_bytes = self._client._in_packet["remaining_length"]
-        if coming_bytes > LARGEST_PACKET_BYTES and (connection := self._client.socket()):
+        if coming_bytes > LARGEST_PACKET_BYTES:
             self._reason = f"the broker sends a packet of {coming_bytes} bytes"
-            connection.close()
+            return False
+        return True
 
     # -- what paho reports ---------------------------------------------------------------
 

@@ -100,9 +100,12 @@ class Outbox:
             return sum(1 for payload in self._retained.values() if payload)
 
     def respond(self, topic: str, payload: bytes, request_id: int = 0) -> None:
-        """Take the answer to a request."""
+        """Take the answer to a request; `request_id` is 0 where the broker waits for none.
+
+        Without the broker's flow control answers beyond MOST_ANSWERS are dropped.
+        """
         with self._lock:
-            if len(self._answers) < MOST_ANSWERS:
+            if request_id or len(self._answers) < MOST_ANSWERS:
                 self._answers.append(Message(topic, payload, False, request_id=request_id))
 
     def expect_event(self, transition: Transition) -> None:
