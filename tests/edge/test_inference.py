@@ -76,6 +76,7 @@ class Listener:
     def __init__(self):
         self.events = []
         self.alerts = []
+        self.states = []
 
     def transition(self, transition):
         self.events.append((transition.slot_id, str(transition.before), str(transition.after)))
@@ -87,7 +88,7 @@ class Listener:
         self.alerts.append(f"end of {alert_id}")
 
     def slot(self, slot_id, memory):
-        pass
+        self.states.append((str(memory.state), memory.reason and str(memory.reason)))
 
     def forget_slot(self, slot_id):
         pass
@@ -172,3 +173,27 @@ def test_events_stay_a_chain_when_a_region_moves_while_the_disk_is_full(watch, t
         ("A1", "UNKNOWN", "EMPTY"),
     ]
     assert watch.listener.alerts == ["storage_full", "end of storage_full"]
+
+
+def test_a_state_that_cannot_be_recorded_is_not_claimed(watch):
+    watch.camera.show(*[picture(0.1)] * 2)
+    eventually(lambda: watch.listener.states[-1:] == [("EMPTY", None)])
+    watch.journal.is_full = True
+    watch.camera.show(*[picture(0.9)] * 3)
+    # Not EMPTY, which is over, and not OCCUPIED, which a power cut would take back.
+    eventually(lambda: watch.listener.states[-1:] == [("UNKNOWN", "storage_full")])
+    watch.journal.is_full = False
+    watch.camera.show(picture(0.9))
+    eventually(lambda: watch.listener.states[-1:] == [("OCCUPIED", None)])
+    assert watch.listener.events == [("A1", "UNKNOWN", "EMPTY"), ("A1", "EMPTY", "OCCUPIED")]
+
+
+def test_a_change_that_is_taken_back_while_the_disk_is_full_is_forgotten(watch):
+    watch.camera.show(*[picture(0.1)] * 2)
+    eventually(lambda: watch.listener.states[-1:] == [("EMPTY", None)])
+    watch.journal.is_full = True
+    watch.camera.show(*[picture(0.9)] * 3)
+    eventually(lambda: watch.listener.states[-1:] == [("UNKNOWN", "storage_full")])
+    watch.camera.show(*[picture(0.1)] * 2)
+    eventually(lambda: watch.listener.states[-1:] == [("EMPTY", None)])
+    assert watch.listener.events == [("A1", "UNKNOWN", "EMPTY")]
