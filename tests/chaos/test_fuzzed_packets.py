@@ -1,0 +1,108 @@
+"""A broker that speaks nonsense: the device hangs up, says so, and comes back."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.broker import eventually
+from tests.chaos.amount import amount, report
+from tests.chaos.fake_broker import acknowledgement, packets, serve
+from tests.chaos.fuzzed_packets import BROKEN, CONNACK_3_1_1, CONNACK_5, publish, whole_packet
+from tests.chaos.sinks import DEVICE, device, said
+from tests.chaos.witness import Answer, Witness
+
+REQUEST = f"slotwatch/{DEVICE}/request/".encode()
+WHOLE_PACKETS = 200_000
+ROUNDS_OF_BROKEN_PACKETS = 400
+GROWTH_MB = 12.0
+
+Nonsense = Callable[[random.Random, bytes], bytes]
+
+
+def rss_mb() -> float:
+    """Return what this process holds in memory."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+@pytest.mark.slow
+def test_packets_that_nobody_waits_for_change_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    chance = random.Random(5)
+    count = amount(WHOLE_PACKETS)
+    last_answer = threading.Event()
+    sending = threading.Lock()
+    growth_mb: list[float] = []
+
+    def listen(connection: socket.socket) -> None:
+        with suppress(OSError):
+            for first_byte, body in packets(connection):
+                with sending:
+                    connection.sendall(acknowledgement(first_byte, body))
+                if b"the last" in body:
+                    last_answer.set()
+
+    def flood(connection: socket.socket) -> bytes:
+        thread = threading.Thread(target=listen, args=(connection,), daemon=True)
+        thread.start()
+        for number in range(count // 100):
+            if number == count // 1000:  # warmed up
+                growth_mb.append(-rss_mb())
+            some = b"".join(whole_packet(chance, REQUEST) for _ in range(100))
+            with sending:
+                connection.sendall(some)
+        # More than the device said that it takes: answers were left out. Now it has time.
+        while not last_answer.wait(0.5):
+            with sending:
+                connection.sendall(publish(REQUEST + b"x", b'{"transaction":"the last"}', 1, 7))
+        growth_mb[0] += rss_mb()
+        thread.join()
+        return b""
+
+    with Witness(flood) as witness, device("127.0.0.1", witness.port, protocol="5") as flooded:
+        eventually(last_answer.is_set, within_s=110, what=lambda: said(caplog))
+        flooded.change()
+        eventually(lambda: flooded.journal.depth() == 0)
+        assert witness.connections == 1
+        assert said(caplog) == []
+    report(f"{count:,} packets that nobody waits for: memory {growth_mb[0]:+.1f} MB")
+    assert growth_mb[0] < GROWTH_MB
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+@pytest.mark.parametrize("kind", BROKEN, ids=lambda kind: kind.__name__.strip("_"))
+def test_nonsense_is_hung_up_on_and_named(
+    kind: Nonsense, protocol: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each device meets one piece of nonsense, at the beginning or in the middle."""
+    chance = random.Random(f"{kind} {protocol}")
+    before_mb = rss_mb()
+    for _ in range(max(1, amount(ROUNDS_OF_BROKEN_PACKETS) // len(BROKEN))):
+        nonsense = kind(chance, REQUEST)
+        caplog.clear()
+        with (
+            Witness(_speaking(nonsense, is_let_in=chance.random() < 0.7)) as witness,
+            device("127.0.0.1", witness.port, protocol=protocol),
+        ):
+            eventually(lambda: said(caplog), within_s=15, what=nonsense.hex)
+        assert not [line for line in said(caplog) if "error of this program" in line], nonsense
+    assert rss_mb() - before_mb < GROWTH_MB
+
+
+def _speaking(nonsense: bytes, is_let_in: bool) -> Answer:
+    def speak(connection: socket.socket) -> bytes:
+        connect = connection.recv(65536)
+        connack = CONNACK_5 if connect[8] == 5 else CONNACK_3_1_1
+        with suppress(OSError):
+            connection.sendall((connack if is_let_in else b"") + nonsense)
+            connection.shutdown(socket.SHUT_WR)
+        return serve(connection)
+
+    return speak
