@@ -4,7 +4,7 @@
 # A line or two stand here; what takes more lies in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check train bench home-assistant lock clean
+.PHONY: help demo test chaos check train bench home-assistant lock clean
 MAKEFLAGS += --no-builtin-rules
 
 # Options for the commands: make demo ARGS="--seconds 30", make test ARGS="-k settings -x"
@@ -24,6 +24,10 @@ demo: .venv/ready ## watch a simulated cabinet: camera, model, broker, live view
 
 test: ## install what the tests need, run all of them, say what was left out
 	@scripts/test $(ARGS)
+
+chaos: .venv-dev/ready ## kills, outages, damage and fools in full, each with its figures: takes hours, make test a tenth
+	@scripts/system-packages mosquitto
+	@SLOTWATCH_CHAOS=full .venv-dev/bin/python -m pytest -s tests/chaos $(ARGS)
 
 check: .venv-dev/ready ## format, lint and types, as CI demands them
 	.venv-dev/bin/ruff format --check .

@@ -69,7 +69,7 @@ class Mosquitto:
             self._process = subprocess.Popen(
                 [str(MOSQUITTO), "-c", str(self._config)], stdout=log, stderr=log
             )
-        eventually(self._answers, what=self._log.read_text)
+        eventually(self._answers, what=self.log)
 
     def kill(self) -> None:
         """End it without a word to anyone."""
@@ -99,6 +99,10 @@ class Mosquitto:
         if self._process is not None:
             self.thaw()
             self.kill()
+
+    def log(self) -> str:
+        """Return what it has said since its first start."""
+        return self._log.read_text("utf-8", "replace")
 
     def _signal(self, number: int) -> None:
         assert self._process is not None, "the broker is not running"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import itertools
 import json
 import os
@@ -189,7 +190,7 @@ class Device:
         """End whatever runs."""
         self.pictures.close()
         if self._daemon is not None:
-            self.kill()
+            self._daemon.stop(signal.SIGKILL)
 
     def _end(self, number: int) -> int:
         daemon = self.daemon
@@ -216,6 +217,17 @@ class Device:
                     shutil.copy(source, folder)
             with closing(sqlite3.connect(Path(folder) / "journal.db")) as connection:
                 yield connection
+
+
+def lasting_memory(folder: Path) -> tuple[str, ...]:
+    """Return a Mosquitto's settings that save what it knows after every change."""
+    return (
+        f"user {getpass.getuser()}",  # one started by root otherwise becomes somebody else
+        "persistence true",
+        f"persistence_location {folder}/",
+        "autosave_on_changes true",
+        "autosave_interval 1",
+    )
 
 
 @contextmanager

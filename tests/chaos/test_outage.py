@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.broker import Mosquitto, Subscriber, eventually, subscriber
+from edge.journal import MAX_UNACKNOWLEDGED, Journal
+from tests.broker import Mosquitto, Subscriber, eventually, retained, subscriber
 from tests.chaos.amount import amount, report
+from tests.chaos.device import devices
 from tests.chaos.outage_sender import DEVICE
 from tests.daemon import REPOSITORY
 
@@ -125,3 +129,34 @@ def test_beyond_the_bound_the_oldest_changes_go_and_are_counted(tmp_path, broker
         f"an outage with {count} changes, {bound} of them kept: {device.dropped} of the oldest "
         f"given up and counted, the other {device.depth} replayed in order"
     )
+
+
+def fill_up(storage: Path) -> None:
+    """Leave a journal as an outage leaves it that just reached the bound of unsent changes."""
+    storage.mkdir()
+    Journal(storage / "journal.db").close()
+    with closing(sqlite3.connect(storage / "journal.db")) as connection, connection:
+        connection.execute(
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers LIMIT ?)"
+            " INSERT INTO events (slot, before, after, at) SELECT 'S', 'EMPTY', 'OCCUPIED', ?"
+            " FROM numbers",
+            (MAX_UNACKNOWLEDGED, datetime.now(UTC).isoformat(timespec="microseconds")),
+        )
+
+
+def test_a_device_says_that_it_had_to_give_up_changes(tmp_path, broker, drawn):
+    with devices(tmp_path, ("full",), broker.port, drawn) as (cabinet,):
+        fill_up(cabinet.storage)
+        cabinet.start()
+        eventually(lambda: "the oldest are given up" in cabinet.log(), 60.0, cabinet.log)
+        cabinet.pictures.pause()
+        broker.start()
+        topic = f"{cabinet.topics}/alerts/journal_overflow"
+        payload = eventually(
+            lambda: retained(broker, topic).get(topic), LONGEST_RECONNECT_S, cabinet.log
+        )
+        alert = json.loads(payload)
+        assert alert["message"].endswith("waited for the broker; see that it can be reached")
+        health = json.loads(retained(broker)[f"{cabinet.topics}/health"])
+        assert health["events_dropped"] > 0
+        assert alert["message"].startswith(f"{health['events_dropped']} events were given up")
