@@ -75,6 +75,15 @@ def test_slot_keeps_its_identity_when_its_label_or_its_place_changes() -> None:
     assert before["slot_A2"]["unique_id"] == after["slot_A2"]["unique_id"]
 
 
+def test_only_requests_ask_for_an_acknowledgement() -> None:
+    # See the module's docstring: Mosquitto would drop a large cabinet's states.
+    found = components(("A1", None, True))
+    assert {key for key, each in found.items() if "qos" in each} == {
+        "request_recheck",
+        "request_rebirth",
+    }
+
+
 def test_disabled_slot_keeps_its_place() -> None:
     assert components(("A1", None, False)) == components(("A1", None, True))
 

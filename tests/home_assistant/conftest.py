@@ -31,6 +31,8 @@ def server(broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory) -> Itera
     )
     yield home_assistant
     home_assistant.stop()
+    # Its log is written by a thread of its own: a complaint may come after its test.
+    assert home_assistant.complaints() == []
 
 
 @pytest.fixture
