@@ -108,7 +108,7 @@ def open_journal(storage: Path, has_outbox: bool) -> Journal:
     try:
         storage.mkdir(parents=True, exist_ok=True)
         claim_storage(storage.resolve())
-        return Journal(storage / "journal.db", has_outbox=has_outbox)
+        return Journal(storage / "journal.db", has_outbox=has_outbox, is_patient=True)
     except (OSError, JournalError) as error:
         raise ConfigurationError(
             f"{storage}: cannot be written ({error}); set `storage` to a folder this user may write"
@@ -283,7 +283,8 @@ class _Watch:
         self._frame_desk, self._reload_desk = parts.frame_desk, parts.reload_desk
         self._frame_desk.notify(self._inference.nudge)
         self._reload_desk.notify(daemon.reload)
-        # Only now: the first connection publishes every slot before it says `online`.
+        # Only now: the first connection publishes all there is before it says `online`.
+        self._tell_health()
         self._fanout.each(lambda sink: sink.start())
 
     def run(self) -> int | Parts:
@@ -332,6 +333,7 @@ class _Watch:
             if now_s >= health_due_s or self._alerts.active() != self._told_alerts:
                 health_due_s = now_s + HEALTH_EVERY_S
                 self._tell_health()
+                self._tell_systemd()
             if not self._frame_desk.is_empty():
                 self._inference.nudge()
             asked = self._reload_desk.take()
@@ -358,18 +360,21 @@ class _Watch:
         else:
             self._alerts.end("storage_full", cause="depth")
         self._judge_journal(depth)
+        self._told_alerts = self._alerts.active()
         report = self._health.report(
             self._inference.camera_pid,
             depth,
             self._inference.camera_restarts,
             self._journal.newest_seq,
             self._journal.dropped,
-            alerts := self._alerts.active(),
+            self._told_alerts,
         )
         self._fanout.each(lambda sink: sink.health(report))
+
+    def _tell_systemd(self) -> None:
         counts = self._inference.counts()
         words = ", ".join(f"{counts[state]} {state.value}" for state in State)
-        self._told_alerts = alerts
+        alerts = self._told_alerts
         self._daemon.notifier.status(words + (f"; alerts: {', '.join(alerts)}" if alerts else ""))
 
     def _judge_journal(self, depth: int | None) -> None:

@@ -123,7 +123,13 @@ class InferenceThread(threading.Thread):
         self._pace = Pace(assignment.settings.camera.every_s)
         self._frame_alert: str | None = None
         self.failure: BaseException | None = None
-        self._watch(assignment, journal.slots())
+        known: Mapping[str, tuple[SlotMemory, str]] = {}
+        try:
+            known = journal.slots()
+        except JournalError as error:
+            # Without a memory, then: better than not to watch.
+            self._fail_storage(error)
+        self._watch(assignment, known)
 
     # --- called from the main thread
 

@@ -72,9 +72,10 @@ class Journal:
         keep_days: int = KEEP_DAYS,
         keep_events: int = KEEP_EVENTS,
         max_unacknowledged: int = MAX_UNACKNOWLEDGED,
+        is_patient: bool = False,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Open or create the file.
+        """Open or create the file; with `is_patient` also later, when the disk is full now.
 
         `has_outbox=False` is for a device that sends to no broker: nobody will ever
         acknowledge, so events count as acknowledged from the start.
@@ -91,7 +92,7 @@ class Journal:
         self._reserved = _Reserved(path)
         self._newest_seq = 0
         self.dropped = 0
-        self._file = JournalFile(path, self._prepare, clock)
+        self._file = JournalFile(path, self._prepare, clock, is_patient)
         self._reserved.reach(self._newest_seq)
         self.ledger = Ledger(self._file, clock)
 

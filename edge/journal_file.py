@@ -23,9 +23,11 @@ KEEP_CORRUPT = 3  # files set aside; a dying card must not fill up with them
 LOCKED_TIMEOUT_S = 1.0  # another program has the file open: do not hold up the cabinet
 
 _PARTS = ("", "-wal", "-shm")  # of one database
+_PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # no mistake in a file: it may pass
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "free space on this disk",
+    sqlite3.SQLITE_IOERR_SHMSIZE: "free space on this disk",
     sqlite3.SQLITE_READONLY: "make the folder writable for this user",
     sqlite3.SQLITE_CANTOPEN: "make the folder exist and writable for this user",
     sqlite3.SQLITE_BUSY: "another program holds the file: end it, or give it its own `storage`",
@@ -51,8 +53,12 @@ class JournalFile:
         path: Path | None,
         prepare: Callable[[sqlite3.Connection, bool], None],
         clock: Callable[[], datetime],
+        is_patient: bool = False,
     ) -> None:
         """Open or create the file.
+
+        With `is_patient` a disk that is full or fails does not matter yet: each transaction
+        tries to open the file again.
 
         `prepare` makes what is missing of the tables, also in a file that was just begun; it is
         told whether the newest of what was committed is lost.
@@ -64,7 +70,14 @@ class JournalFile:
         self._prepare = prepare
         self._clock = clock
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = self._open()
+        self._connection: sqlite3.Connection | None = None
+        try:
+            self._connection = self._open()
+        except JournalError as error:
+            cause = error.__cause__
+            if not (is_patient and isinstance(cause, sqlite3.Error) and _code(cause) in _PASSING):
+                raise
+            log.error("%s", error)
 
     @contextmanager
     def transaction(self, purpose: str) -> Iterator[sqlite3.Connection]:
@@ -199,13 +212,17 @@ class Damaged(sqlite3.DatabaseError):
     """The file holds what was never written."""
 
 
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF  # without the extended part
+
+
 def _is_corruption(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
     # Python's own: a text that is none has no code.
     is_no_text = str(error).startswith("Could not decode to UTF-8")
-    return isinstance(error, Damaged) or is_no_text or code in _CORRUPT
+    return isinstance(error, Damaged) or is_no_text or _code(error) in _CORRUPT
 
 
 def _remedy(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return _REMEDIES.get(code, "check the disk; the daemon goes on and tries again")
+    extended = getattr(error, "sqlite_errorcode", 0)
+    fallback = _REMEDIES.get(_code(error), "check the disk; the daemon goes on and tries again")
+    return _REMEDIES.get(extended, fallback)

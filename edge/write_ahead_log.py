@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,13 +36,20 @@ def has_lost_commits(connection: sqlite3.Connection, path: Path) -> bool:
                 size_bytes - _HEADER_BYTES, _FRAME_HEADER_BYTES + page_bytes
             )
             if size_bytes <= _HEADER_BYTES or rest_bytes:
-                return size_bytes > 0
-            newest = _newest_commit(log_file, frames, page_bytes)
+                return size_bytes > _HEADER_BYTES
+            return _newest_commit(log_file, frames, page_bytes) > _newest_known(path)
     except FileNotFoundError:
         return False
-    # Its second column is the number of frames that SQLite knows to be valid and committed.
-    known: int = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
-    return newest > known
+
+
+def _newest_known(path: Path) -> int:
+    """Return the number of the last frame that SQLite takes to be valid and committed.
+
+    The connection's first read has brought the index up to date. A PRAGMA says the same, but
+    writes to the disk, which may be full (`mxFrame` in sqlite.org/walformat.html).
+    """
+    with path.with_name(f"{path.name}-shm").open("rb") as index:
+        return int.from_bytes(index.read(20)[16:], sys.byteorder)
 
 
 def _newest_commit(log_file: BinaryIO, frames: int, page_bytes: int) -> int:

@@ -42,6 +42,8 @@ class Consumer:
 
     def _take(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         device, topic = message.topic.removeprefix(f"{self._prefix}/").split("/", 1)
+        if not message.payload:
+            return  # a retained value was cleared
         if topic == "events":
             event = json.loads(message.payload)
             last = self.seen.get(device, event["previous"])  # the first one ever is a beginning

@@ -199,6 +199,8 @@ class Connection:
                 self._on_up(now_s - self._up_since_s)
                 self._inbox.look(now_s)
                 self._send(now_s)
+                if self._client.socket() is None:
+                    continue  # A write found the connection broken.
             elif now_s >= answer_by_s:
                 self._reason = f"no answer for {CONNACK_TIMEOUT_S:g} s"
                 return False
