@@ -99,7 +99,7 @@ class Consumer:
         with self._changed:
             if self._unanswered[key] > 1:
                 self._unanswered[key] -= 1
-            elif not self._unanswered.pop(key):
+            elif not self._unanswered.pop(key, 0):
                 self.wrong.append(f"nobody asked for {key}")
             self._changed.notify()
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-import shutil
-import subprocess
+import socket
 from collections.abc import Callable, Iterator
 from itertools import filterfalse
 from pathlib import Path
@@ -16,61 +15,21 @@ import pytest
 
 from edge.journal import Journal
 from edge.sinks.mqtt import MqttSink
+from edge.sinks.outbox import RETRY_AFTER_S
 from edge.types import ConfigurationError, TlsSettings
-from tests.broker import Mosquitto, eventually, free_port, retained
+from tests.broker import eventually, free_port
+from tests.chaos.amount import IS_FULL
 from tests.chaos.certificates import CA, RIGHT_NAME, Authorities, Certificate
+from tests.chaos.fake_broker import acknowledgement, packets
+from tests.chaos.fuzzed_packets import packet
+from tests.chaos.guarded import EVERYTHING, PASSWORD, TOP, Guarded, mutual
 from tests.chaos.sinks import DEVICE, device, said
+from tests.chaos.witness import Witness
 
 # paho leaves the socket of a failed handshake to the garbage collector, which complains.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in.*<ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning",
 )
-
-PASSWORD = "swordfish-73a1"
-READER = ("reader", "reader")
-TOP = f"slotwatch/{DEVICE}"
-EVERYTHING = "topic readwrite #"
-
-
-class Guarded(Mosquitto):
-    """A broker with a password for the device, and an access list that can be changed."""
-
-    def __init__(self, folder: Path, access: str = EVERYTHING, lines: tuple[str, ...] = ()) -> None:
-        self._passwords = folder / "passwords"
-        self._access = folder / "access"
-        self._passwords.touch(mode=0o600)
-        self.know("cabinet", PASSWORD)
-        self.know(*READER)
-        self.allow(access)
-        super().__init__(
-            folder,
-            (
-                "allow_anonymous false",
-                f"password_file {self._passwords}",
-                f"acl_file {self._access}",
-                "user root",
-                *lines,
-            ),
-        )
-
-    def know(self, user: str, password: str) -> None:
-        """Set a user's password; a running broker learns it by `reload`."""
-        words = ["mosquitto_passwd", "-b", str(self._passwords), user, password]
-        subprocess.run(words, check=True, capture_output=True)
-
-    def allow(self, access: str) -> None:
-        """Set what the device may do; a running broker learns it by `reload`."""
-        self._access.write_text(f"user cabinet\n{access}\nuser reader\n{EVERYTHING}\n")
-        self._access.chmod(0o600)
-
-    def retained(self) -> dict[str, bytes]:
-        """Return what a late subscriber is told at once, by topic."""
-        return retained(self, password=READER)
-
-    def status(self) -> bytes | None:
-        """Return what stands on the device's status."""
-        return self.retained().get(f"{TOP}/status")
-
 
 # -- user name and password --------------------------------------------------------------
 
@@ -146,24 +105,40 @@ def test_password_that_is_changed_while_connected_locks_the_device_out_until_it_
 
 # -- access lists ------------------------------------------------------------------------
 
-DENIED = ("status", "slots/A1", "slots/#", "events", "health", "#")
-KEPT = {f"{TOP}/{name}" for name in ("status", "slots/A1", "slots/A2", "health")}
+DISCOVERY = f"homeassistant/device/{DEVICE}/config"
+KEPT = {f"{TOP}/{name}" for name in ("status", "slots/A1", "slots/A2", "health", "info")}
+KEPT |= {DISCOVERY}
+DENIED = (
+    *(
+        f"{TOP}/{name}"
+        for name in ("status", "slots/A1", "slots/#", "events", "health", "alerts/#")
+    ),
+    *("homeassistant/#", "slotwatch/#"),
+)
+INFO = {
+    "version": "0.1.0",
+    "model": {"name": "default", "sha256": "0" * 64},
+    "slots": [
+        {"id": slot_id, "label": None, "enabled": True, "region": []} for slot_id in ("A1", "A2")
+    ],
+}
 
 
 @pytest.mark.parametrize("denied", DENIED)
 def test_denied_topic_is_said_once_and_told_when_it_is_allowed(
     denied: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broker = Guarded(tmp_path, f"{EVERYTHING}\ntopic deny {TOP}/{denied}")
-    is_denied = functools.partial(paho.topic_matches_sub, f"{TOP}/{denied}")
+    broker = Guarded(tmp_path, f"{EVERYTHING}\ntopic deny {denied}")
+    is_denied = functools.partial(paho.topic_matches_sub, denied)
+    access = {"username": "cabinet", "password": PASSWORD, "home_assistant": True}
     try:
-        with device(broker.host, broker.port, username="cabinet", password=PASSWORD) as refused:
+        with device(broker.host, broker.port, **access) as refused:
             refused.sink.health({"uptime_s": 1})
+            refused.sink.info(INFO)
             seq = refused.change()
-            events_wait = is_denied(f"{TOP}/events")
             eventually(lambda: refusals(caplog))
             eventually(lambda: KEPT & set(broker.retained()) == set(filterfalse(is_denied, KEPT)))
-            eventually(lambda: refused.journal.depth() == (1 if events_wait else 0))
+            eventually(lambda: refused.journal.depth() == int(is_denied(f"{TOP}/events")))
             broker.terminate()
             broker.allow(EVERYTHING)
             broker.start()
@@ -173,9 +148,53 @@ def test_denied_topic_is_said_once_and_told_when_it_is_allowed(
             assert json.loads(broker.retained()[f"{TOP}/slots/A1"])["seq"] == seq
     finally:
         broker.close()
-    refused_topics = refusals(caplog)
-    assert all(map(is_denied, refused_topics))
-    assert len(refused_topics) == len(set(refused_topics))
+    topics = refusals(caplog)
+    assert all(map(is_denied, topics))
+    assert len(topics) == len(set(topics))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not IS_FULL, reason="waits a minute: make chaos")
+def test_access_that_is_given_while_connected_is_noticed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = Guarded(tmp_path, f"{EVERYTHING}\ntopic deny {TOP}/slots/A1")
+    try:
+        with device(broker.host, broker.port, username="cabinet", password=PASSWORD) as refused:
+            seq = refused.change()
+            eventually(lambda: refusals(caplog))
+            broker.allow(EVERYTHING)
+            broker.reload()
+            eventually(lambda: f"{TOP}/slots/A1" in broker.retained(), within_s=RETRY_AFTER_S + 10)
+            assert json.loads(broker.retained()[f"{TOP}/slots/A1"])["seq"] == seq
+    finally:
+        broker.close()
+    _, taken_line = said(caplog)
+    assert taken_line == f"MQTT: the broker takes {TOP}/slots/A1 again"
+
+
+def test_device_that_may_not_hear_requests_says_so_and_works_all_the_same(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # Mosquitto lets everyone subscribe and hands nothing over; others say it.
+    heard: list[bytes] = []
+
+    def refuse_to_subscribe(connection: socket.socket) -> bytes:
+        for first_byte, body in packets(connection):
+            heard.append(body)
+            is_subscribe = first_byte & 0xF0 == 0x80
+            refusal = packet(0x90, body[:2] + b"\x00\x87")
+            connection.sendall(refusal if is_subscribe else acknowledgement(first_byte, body))
+        return b""
+
+    with Witness(refuse_to_subscribe) as witness, device("127.0.0.1", witness.port) as deaf:
+        deaf.change()
+        eventually(lambda: any(body.endswith(b"online") for body in heard))
+        eventually(lambda: deaf.journal.depth() == 0)
+    assert said(caplog) == [
+        f"MQTT: the broker refuses {TOP}/request/+ (Not authorized); "
+        "allow this device to read there"
+    ]
 
 
 def refusals(log: pytest.LogCaptureFixture) -> list[str]:
@@ -194,18 +213,6 @@ WRONG_CLIENTS: dict[str, Callable[[Authorities], Certificate | None]] = {
     "not yet valid": lambda made: made.issue("early", valid_days=(0.01, 9)),
     "for servers": lambda made: made.issue("server", RIGHT_NAME, "extendedKeyUsage=serverAuth"),
 }
-
-
-def mutual(authorities: Authorities, port: int) -> tuple[str, ...]:
-    """Return Mosquitto's lines for a port that asks for certificates."""
-    broker = authorities.issue("broker")
-    return (
-        f"listener {port} 127.0.0.1",
-        "require_certificate true",
-        f"cafile {shutil.copy(authorities.trusted.public_path, authorities.folder / 'cafile')}",
-        f"certfile {broker.public_path}",
-        f"keyfile {broker.key_path}",
-    )
 
 
 @pytest.mark.parametrize("protocol", ["TLS 1.2", "TLS 1.3"])
@@ -232,7 +239,10 @@ def test_device_with_a_wrong_certificate_says_so_once_and_claims_nothing(
         broker.close()
     [message] = said(caplog)
     assert message.startswith(f"MQTT: 127.0.0.1:{port} does not answer as a broker (")
-    assert message.endswith("; check mqtt.port, mqtt.tls and mqtt.protocol")
+    assert message.endswith(
+        "; check mqtt.port, mqtt.tls (does the broker accept this device's certificate?) and "
+        "mqtt.protocol"
+    )
 
 
 @pytest.fixture
