@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -23,6 +24,8 @@ from tests.chaos.amount import amount, report
 from tests.chaos.fuzzed_requests import COMMANDS, FuzzedRequest, fuzzed_requests
 from tests.chaos.request_device import EVENTS
 from tests.chaos.sinks import DEVICE
+from tests.daemon import running_daemon
+from tests.e2e.test_daemon import PREFIX, Cabinet, states, things, wait_for  # noqa: F401
 from tests.schemas import schema
 
 pytestmark = pytest.mark.skipif(
@@ -34,6 +37,7 @@ TOP = f"slotwatch/{DEVICE}"
 REQUESTS = 1_000_000
 MOST_UNANSWERED = 200  # the device keeps 256 answers for those who asked with QoS 0
 GROWTH_MB = 8.0
+TEACHES = re.compile(rb'"(empty|slot)"')
 
 
 class Consumer:
@@ -146,7 +150,7 @@ def test_every_request_is_answered_and_nothing_is_changed_by_nonsense(tmp_path: 
             consumer(broker) as asking,
             subscriber(broker, f"{TOP}/status") as watching,
         ):
-            states = retained(broker, f"{TOP}/slots/#")
+            slots = retained(broker, f"{TOP}/slots/#")
             started_s = time.monotonic()
             for number, request in enumerate(fuzzed_requests(seed=11, count=count)):
                 if number == count // 5:  # warmed up
@@ -155,7 +159,7 @@ def test_every_request_is_answered_and_nothing_is_changed_by_nonsense(tmp_path: 
             asking.wait()
             growth_mb = rss_mb(pid) - before_mb
             took_s = time.monotonic() - started_s
-            assert retained(broker, f"{TOP}/slots/#") == states
+            assert retained(broker, f"{TOP}/slots/#") == slots
             assert watching.of(f"{TOP}/status") == [b"online"]
             assert asking.wrong == []
             assert asking.answers.keys() == {"ok", "error"}
@@ -167,6 +171,40 @@ def test_every_request_is_answered_and_nothing_is_changed_by_nonsense(tmp_path: 
         f"0 without an answer, memory {growth_mb:+.1f} MB"
     )
     assert growth_mb < GROWTH_MB
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_real_daemon_goes_on_watching_through_fuzzed_requests(
+    tmp_path: Path,
+    things: Any,  # noqa: F811
+) -> None:
+    count = amount(REQUESTS // 100)
+    broker = Mosquitto(tmp_path)
+    cabinet = Cabinet(tmp_path, broker, things)
+    cabinet.show(0, 1)
+    try:
+        with running_daemon(cabinet.config_path) as daemon, consumer(broker, PREFIX) as asking:
+            wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+            for number, request in enumerate(fuzzed_requests(seed=12, count=count)):
+                # Whoever may ask for it teaches the device what is empty: no harm, but a change.
+                if request.command != "reference" or not TEACHES.search(request.payload):
+                    asking.ask(request)
+                if number % 100 == 0:
+                    cabinet.show(0, 1, frames=1)
+            cabinet.show(0, 1)
+            asking.wait(60)
+            assert states(broker) == {"A1": "EMPTY", "A2": "OCCUPIED"}
+            assert asking.wrong == []
+            cabinet.show(1, 0)
+            wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "EMPTY"})
+            assert "Traceback" not in daemon.log()
+    finally:
+        broker.close()
+    report(
+        f"{count:,} fuzzed requests to a daemon: {asking.answers['ok']:,} answered, "
+        f"{asking.answers['error']:,} refused with a reason"
+    )
 
 
 def test_burst_without_flow_control_does_not_make_the_device_deaf(tmp_path: Path) -> None:
