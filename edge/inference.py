@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from edge import __version__
@@ -18,10 +18,11 @@ from edge.cameras.process import CameraProcess
 from edge.classifier import BUDGET_S, Classifier
 from edge.desk import Desk, Waiting
 from edge.health import Health, Pace
-from edge.journal import Journal, JournalError
+from edge.journal import Journal
 from edge.learned_head import read_head
 from edge.learning import Learner
-from edge.pipeline import Change, FrameResult, Pipeline, carry_over, region_key
+from edge.pipeline import FrameResult, Pipeline, carry_over, region_key
+from edge.recorder import Recorder
 from edge.references import MOST_EMPTIES, read_references
 from edge.site import Site
 from edge.types import Frame, Reason, Settings, SlotMemory, State, utc_now
@@ -36,7 +37,6 @@ SETTLE_EVERY_S = 0.2
 # some need more than that to open, a stream with rare key frames say.
 LOST_CAMERA_DEADLINE_S = 10.0
 LONGEST_CAMERA_DEADLINE_S = 40.0
-PROBE_STORAGE_EVERY_S = 5.0
 PROCESSING_DEADLINE_S = 20.0  # of everything but the model's own time
 
 FRAME_ALERTS: dict[Reason, tuple[str, str]] = {
@@ -105,31 +105,22 @@ class InferenceThread(threading.Thread):
         self._assignments: queue.SimpleQueue[Assignment] = queue.SimpleQueue()
         self._stop_event = threading.Event()
         self._camera = camera
-        self._journal = journal
+        self._recorder = Recorder(journal, sinks, alerts)
         self._sinks = sinks
         self._alerts = alerts
         self._health = health
         self._desk = desk or Desk()
         self._newest: tuple[Frame, FrameResult] | None = None  # while the camera gives any
-        self._withheld: frozenset[str] = frozenset()  # slots with a change the disk does not take
-        self._probe_due_s: float | None = None  # while the disk fails: when to try it again
         self._back_by_s = time.monotonic() + PROCESSING_DEADLINE_S
         self._settings = assignment.settings
         self._waiting_since_s: float | None = None
         self._patience_s = LOST_CAMERA_DEADLINE_S
-        self._unrecorded: tuple[Change, ...] = ()  # what an edit changed, while the disk is full
         self._is_fresh = False
         self._frames_since_start = 0
         self._pace = Pace(assignment.settings.camera.every_s)
         self._frame_alert: str | None = None
         self.failure: BaseException | None = None
-        known: Mapping[str, tuple[SlotMemory, str]] = {}
-        try:
-            known = journal.slots()
-        except JournalError as error:
-            # Without a memory, then: better than not to watch.
-            self._fail_storage(error)
-        self._watch(assignment, known)
+        self._watch(assignment, self._recorder.remembered())
 
     # --- called from the main thread
 
@@ -317,73 +308,9 @@ class InferenceThread(threading.Thread):
     def _publish(self, result: FrameResult) -> None:
         if result.unusable is not Reason.CAMERA_LOST:
             self._set_frame_alert(result.unusable)
-        self._record(result.changes)
+        self._recorder.record(result.changes)
         for slot_id in result.renewed:
-            self._tell_slot(slot_id)
-
-    def _record(self, changes: Sequence[Change]) -> None:
-        changes = (*self._unrecorded, *changes)
-        if not changes:
-            self._withhold(())
-            self._probe_storage()
-            return
-        try:
-            recorded = self._journal.record(changes, self._regions)
-        except JournalError as error:
-            # Not committed: the next frame proposes its changes again.
-            self._fail_storage(error)
-            self._withhold(changes)
-            return
-        self._unrecorded = ()
-        self._withhold(())
-        self._end_storage_alert()
-        self._pipeline.commit(recorded)
-        for transition, _ in recorded:
-            log.info(
-                "%s: %s -> %s%s",
-                transition.slot_id,
-                transition.before,
-                transition.after,
-                f" ({transition.reason})" if transition.reason else "",
-            )
-            self._sinks.each(lambda sink, event=transition: sink.transition(event))  # type: ignore[misc]
-            self._tell_slot(transition.slot_id)
-
-    def _fail_storage(self, error: JournalError) -> None:
-        self._alerts.begin("storage_full", str(error))
-        self._probe_due_s = time.monotonic() + PROBE_STORAGE_EVERY_S
-
-    def _end_storage_alert(self) -> None:
-        self._probe_due_s = None
-        self._alerts.end("storage_full")
-
-    def _probe_storage(self) -> None:
-        """See whether the fault is over although there is nothing to record."""
-        if self._probe_due_s is None or time.monotonic() < self._probe_due_s:
-            return
-        try:
-            self._journal.probe()
-        except JournalError as error:
-            self._fail_storage(error)
-        else:
-            self._end_storage_alert()
-
-    def _withhold(self, changes: Sequence[Change]) -> None:
-        """Say of these slots, and of no others, that their state is not known for sure.
-
-        The state before is not true any more, and the one after cannot be claimed.
-        """
-        before = self._withheld
-        self._withheld = frozenset(transition.slot_id for transition, _ in changes)
-        for slot_id in before ^ self._withheld:
-            if slot_id in self._pipeline.memories:
-                self._tell_slot(slot_id)
-
-    def _tell_slot(self, slot_id: str) -> None:
-        memory = self._pipeline.memories[slot_id]
-        if slot_id in self._withheld and memory.state is not State.UNKNOWN:
-            memory = replace(memory, state=State.UNKNOWN, reason=Reason.STORAGE_FULL)
-        self._sinks.each(lambda sink: sink.slot(slot_id, memory))
+            self._recorder.tell_slot(slot_id)
 
     def _set_frame_alert(self, reason: Reason | None) -> None:
         alert = FRAME_ALERTS.get(reason) if reason else None
@@ -423,24 +350,13 @@ class InferenceThread(threading.Thread):
         memories, changes, gone = carry_over(settings.slots, known, utc_now())
         self._pipeline.remember(memories)
         for slot_id in gone:
-            self._forget(slot_id)
-            self._sinks.each(lambda sink, gone_id=slot_id: sink.forget_slot(gone_id))  # type: ignore[misc]
-        # No frame proposes these again; they are kept until the disk takes them.
-        unrecorded = (*self._unrecorded, *changes)
-        self._unrecorded = tuple(c for c in unrecorded if c[0].slot_id in self._regions)
-        self._record(())
+            self._recorder.forget(slot_id)
+        self._recorder.follow(self._pipeline, self._regions, changes)
         self._sinks.each(lambda sink: sink.info(device_info(assignment)))
         for slot in settings.slots:
-            self._tell_slot(slot.id)
+            self._recorder.tell_slot(slot.id)
         self._is_fresh = not memories
         self._frames_since_start = 0
-
-    def _forget(self, slot_id: str) -> None:
-        try:
-            self._journal.forget(slot_id)
-        except JournalError as error:
-            # It is forgotten at the next start: the journal still knows it then.
-            self._fail_storage(error)
 
 
 def build_pipeline(settings: Settings, classifier: Classifier) -> Pipeline:

@@ -69,7 +69,14 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.web",
         "edge.write_ahead_log",
     ),
-    "daemon": ("edge.alerts", "edge.answers", "edge.daemon", "edge.inference"),
+    "daemon": (
+        "edge.alerts",
+        "edge.answers",
+        "edge.daemon",
+        "edge.inference",
+        "edge.parts",
+        "edge.recorder",
+    ),
     "command line": ("edge.__main__", "edge.commands", "edge.measure"),
 }
 TRAINER = "trainer"

@@ -31,11 +31,11 @@ from edge.alerts import Alerts, Fanout
 from edge.bundle import Golden, read_bundle, read_golden
 from edge.cameras.process import CameraProcess
 from edge.classifier import Classifier
-from edge.daemon import build_parts
 from edge.demo_broker import start_broker
 from edge.health import Health
 from edge.inference import InferenceThread
 from edge.measure.subscriber import READY, Receipt
+from edge.parts import build_parts
 from edge.preprocess import rectangle_polygon
 from edge.types import (
     CameraSettings,

@@ -25,19 +25,13 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from edge.desk import Desk
 from edge.journal import Journal, JournalError
 from edge.ledger import Ledger
+from edge.sinks.endings import Access, Cause, Ending, taken_over
 from edge.sinks.home_assistant import discovery_payload, discovery_topic
 from edge.sinks.inbox import Inbox
-from edge.sinks.mqtt_connection import (
-    Access,
-    Cause,
-    Connection,
-    Ending,
-    Farewell,
-    taken_over,
-    tls_context,
-)
+from edge.sinks.mqtt_connection import Connection, Farewell
 from edge.sinks.outbox import Outbox
 from edge.sinks.payloads import alert_payload, encode, slot_payload
+from edge.sinks.tls import tls_context
 from edge.types import (
     ALERT_IDS,
     Alert,

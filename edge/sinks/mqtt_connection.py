@@ -16,8 +16,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -27,9 +25,19 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edge.sinks.endings import (
+    Access,
+    Cause,
+    Ending,
+    explain_loss,
+    explain_no_connection,
+    explain_refusal,
+    explain_silence,
+)
 from edge.sinks.inbox import Inbox
 from edge.sinks.outbox import WINDOW, Outbox
-from edge.types import ConfigurationError, TlsSettings
+from edge.sinks.tls import tls_context
+from edge.types import ConfigurationError
 
 ONLINE, OFFLINE, LOST = b"online", b"offline", b"lost"  # payloads of P/status
 
@@ -40,64 +48,7 @@ WAKE_EVERY_S = 1.0  # keepalives are looked after this often
 RECEIVE_MAXIMUM = 16
 LARGEST_PACKET_BYTES = 256 * 1024  # of a broker; a request has 64 KiB at most
 
-UNSUPPORTED_PROTOCOL = 0x84
-SESSION_TAKEN_OVER = 0x8E
-# What to do about what a broker may say (MQTT 5 reason codes; paho translates 3.1.1's).
-REMEDIES = {
-    UNSUPPORTED_PROTOCOL: "set mqtt.protocol to auto",
-    0x85: "use another `device` name: the broker does not accept this client id",
-    0x86: "check mqtt.username and mqtt.password_file",
-    0x87: "check mqtt.username, mqtt.password_file and what the broker allows this user",
-    0x8C: "the broker wants another way to log in than user name and password",
-    0x95: "raise the broker's largest packet size",
-    0x9A: "the broker must allow retained messages: states are nothing without them",
-    0x9B: "the broker must allow QoS 1",
-    0x9C: "the broker names another server: set mqtt.host to it",
-    0x9D: "the broker names another server: set mqtt.host to it",
-}
-
 log = logging.getLogger(__name__)
-
-
-class Cause(Enum):
-    """Why a connection ended; equal causes in a row are one fault, said once."""
-
-    CLOSING = "the sink is closed"
-    NO_CONNECTION = "the broker cannot be reached, or the connection to it broke"
-    UNKNOWN_HOST = "the host's name is not known"
-    TLS = "no encrypted connection"
-    TLS_FILES = "a file for the encrypted connection cannot be used"
-    VERSION = "the broker does not speak this version"
-    UNANSWERED = "there is no CONNACK"
-    REFUSED = "the broker does not let this client in"
-    TAKEN_OVER = "the broker gave the client id to another connection"
-    PROGRAM = "an error of this program"
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a connection ended."""
-
-    cause: Cause
-    message: str  # where, what, and what to do
-    up_for_s: float | None = None  # since the broker accepted it; None: it never did
-
-
-@dataclass(frozen=True)
-class Access:
-    """Where the broker is, and who we are there."""
-
-    host: str
-    port: int
-    client_id: str
-    username: str | None
-    password: str | None
-    tls: TlsSettings | None
-
-    @property
-    def address(self) -> str:
-        """Host and port, for people."""
-        return f"{self.host}:{self.port}"
 
 
 class Farewell:
@@ -180,7 +131,7 @@ class Connection:
         except ConfigurationError as error:
             return Ending(Cause.TLS_FILES, str(error))
         except (OSError, ValueError) as error:
-            return self._explain_no_connection(error)
+            return explain_no_connection(self._access, error)
         try:
             is_farewell = self._serve()
         finally:
@@ -344,63 +295,13 @@ class Connection:
         if not is_taken and message.qos:
             client.ack(message.mid, message.qos)
 
-    # -- what a technician is told -------------------------------------------------------
-
-    def _explain_no_connection(self, error: Exception) -> Ending:
-        where = f"no connection to {self._access.address}"
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return Ending(
-                Cause.TLS,
-                f"{where}: the broker's certificate is not accepted "
-                f"({error.verify_message}); check mqtt.host and mqtt.tls.ca",
-            )
-        # A broker without TLS on this port hangs up on the first encrypted byte.
-        is_hung_up = self._access.tls is not None and isinstance(error, ConnectionResetError)
-        if is_hung_up or isinstance(error, ssl.SSLError):
-            return Ending(Cause.TLS, f"{where} ({error}); check mqtt.port and mqtt.tls")
-        if isinstance(error, socket.gaierror):
-            return Ending(
-                Cause.UNKNOWN_HOST,
-                f"{where}: the name is not known; check mqtt.host and the network",
-            )
-        return Ending(
-            Cause.NO_CONNECTION,
-            f"{where} ({error}); check mqtt.host and mqtt.port, and that the broker runs",
-        )
-
     def _explain_end(self) -> Ending:
-        address, client_id = self._access.address, self._access.client_id
-        remedy = REMEDIES.get(self._reason_code, "it is tried again")
         if self._up_since_s is not None:
             up_for_s = time.monotonic() - self._up_since_s
-            if self._reason_code == SESSION_TAKEN_OVER:
-                return Ending(
-                    Cause.TAKEN_OVER, taken_over(f"{address} says so", client_id), up_for_s
-                )
-            return Ending(
-                Cause.NO_CONNECTION,
-                f"connection to {address} lost ({self._reason}); {remedy}",
-                up_for_s,
-            )
+            return explain_loss(self._access, self._reason, self._reason_code, up_for_s)
         if not self._is_answered:
-            tls = "mqtt.tls"
-            if self._access.tls is not None:
-                tls = "mqtt.tls (does the broker accept this device's certificate?)"
-            return Ending(
-                Cause.UNANSWERED,
-                f"{address} does not answer as a broker ({self._reason}); "
-                f"check mqtt.port, {tls} and mqtt.protocol",
-            )
-        user = (
-            "without a user name"
-            if self._access.username is None
-            else (f"as user {self._access.username!r}")
-        )
-        is_version = self._reason_code == UNSUPPORTED_PROTOCOL
-        return Ending(
-            Cause.VERSION if is_version else Cause.REFUSED,
-            f"{address} refuses {client_id} {user} ({self._reason}); {remedy}",
-        )
+            return explain_silence(self._access, self._reason)
+        return explain_refusal(self._access, self._reason, self._reason_code)
 
 
 def _connect_properties() -> Properties:
@@ -408,38 +309,3 @@ def _connect_properties() -> Properties:
     properties.ReceiveMaximum = RECEIVE_MAXIMUM
     properties.MaximumPacketSize = LARGEST_PACKET_BYTES
     return properties
-
-
-def taken_over(evidence: str, client_id: str) -> str:
-    """Return what to say when two clients push each other off the broker."""
-    return (
-        f"another device connects as {client_id} and pushes this one off the broker "
-        f"({evidence}); give each its own `device` name"
-    )
-
-
-def tls_context(tls: TlsSettings) -> ssl.SSLContext:
-    """Return a context that trusts this CA alone; made anew, it uses renewed files.
-
-    Raises:
-        ConfigurationError: a file is missing or is not what it should be.
-    """
-    # Not create_default_context: what it demands differs from Python to Python.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # demands a certificate, and the right host
-    context.hostname_checks_common_name = False  # RFC 9525: names are in subjectAltName
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_verify_locations(tls.ca)
-        if tls.certificate is not None:
-            context.load_cert_chain(tls.certificate, tls.key, password=_no_pass_phrase)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"mqtt.tls: {tls.ca}, {tls.certificate}, {tls.key}: {error}; "
-            "these must be readable PEM files that belong together"
-        ) from error
-    return context
-
-
-def _no_pass_phrase() -> str:
-    """Raise a ValueError: without this, OpenSSL would ask at the terminal and wait."""
-    raise ValueError("the key is encrypted; store it without a pass phrase")
