@@ -70,7 +70,11 @@ class Inbox:
         def reply(
             transaction: str | None, data: Mapping[str, Any] | None, error: str | None
         ) -> None:
-            self._outbox.respond(response, encode(answer(transaction, data, error)), packet_id)
+            payload = encode(answer(transaction, data, error))
+            if self._outbox.packet_limit.is_too_large(response, len(payload)):
+                too_large = "the answer is larger than what this broker takes; ask for less"
+                payload = encode(answer(transaction, None, too_large))
+            self._outbox.respond(response, payload, packet_id)
             self._wake()
 
         try:

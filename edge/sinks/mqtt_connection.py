@@ -245,7 +245,8 @@ class Connection:
             else:
                 self._client.subscribe(topic, qos=1)
         receive_maximum = getattr(properties, "ReceiveMaximum", WINDOW)
-        self._outbox.begin(ONLINE, receive_maximum, self._up_since_s)
+        largest_packet_bytes = getattr(properties, "MaximumPacketSize", None)
+        self._outbox.begin(ONLINE, receive_maximum, self._up_since_s, largest_packet_bytes)
 
     def _on_disconnect(
         self,

@@ -25,6 +25,7 @@ from datetime import datetime
 
 from edge.journal import Journal
 from edge.sinks.event_stream import EventStream, Replay
+from edge.sinks.packet_limit import PacketLimit
 from edge.sinks.payloads import encode
 from edge.sinks.published import Published
 from edge.types import Transition
@@ -64,6 +65,7 @@ class Outbox:
         self._events_topic = events_topic
         self._stream = EventStream(journal, clock)
         self._published = Published(journal.ledger, own, presumed)
+        self.packet_limit = PacketLimit()
         self._lock = threading.Lock()
         # A cleared topic stays, with an empty value: a broker that comes back from an old
         # copy of its memory would otherwise show the ghost again.
@@ -114,12 +116,21 @@ class Outbox:
 
     # -- from the connection's thread ----------------------------------------------------
 
-    def begin(self, status: bytes, receive_maximum: int, now_s: float) -> None:
+    def begin(
+        self,
+        status: bytes,
+        receive_maximum: int,
+        now_s: float,
+        largest_packet_bytes: int | None = None,
+    ) -> None:
         """Start over for a new connection: everything again, the status after all else.
 
-        `receive_maximum` is how many unacknowledged messages the broker allows.
+        `receive_maximum` is how many unacknowledged messages the broker allows, and
+        `largest_packet_bytes` the size of one, as far as it says so.
         """
         self._stream.begin(now_s)
+        unsettled = [(m.topic, len(m.payload)) for m in self._flying.values() if m.is_retained]
+        self.packet_limit.begin(largest_packet_bytes, unsettled, now_s)
         self._window = min(WINDOW, receive_maximum)
         unanswered = [message for message in self._flying.values() if message.request_id]
         self._flying.clear()
@@ -148,9 +159,9 @@ class Outbox:
             self._offer_refused_again()
         if len(self._flying) >= self._window:
             return None
-        message = self._next_retained(now_s) or self._next_answer()
-        if message is not None:
-            return message
+        while (message := self._next_retained(now_s) or self._next_answer()) is not None:
+            if self.packet_limit.allows(message.topic, len(message.payload), now_s):
+                return message
         if self._retry_s is not None and self._events_topic in self._refused:
             return None  # Later events must not overtake the refused one.
         outgoing = self._stream.next(now_s)
@@ -171,6 +182,7 @@ class Outbox:
         message = self._flying.pop(packet_id, None)
         if message is None:
             return
+        self.packet_limit.settled(message.topic)
         if message.is_retained:
             self._flying_topics.discard(message.topic)
         elif message.topic == self._events_topic:

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.broker import Mosquitto
+from tests.chaos.amount import FIGURES
 from tests.chaos.device import draw_pictures
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the figures of `report`, whatever became of the output."""
+    if FIGURES:
+        terminalreporter.section("chaos")
+        for line in FIGURES:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 from edge.journal import Journal
 from edge.sinks.event_stream import JOURNAL_RETRY_S
 from edge.sinks.outbox import RETRY_AFTER_S, WINDOW, Message, Outbox
+from edge.sinks.packet_limit import BLAMED_AFTER, LARGE_BYTES, TRIED_AGAIN_AFTER_S
 from edge.types import SlotMemory, State, Transition
 
 AT = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
@@ -205,3 +206,36 @@ def test_idle_means_that_everything_was_answered(outbox: Outbox, journal: Journa
     send_all(outbox)
     assert outbox.is_settled("status")
     assert outbox.is_idle()
+
+
+def test_message_too_large_for_the_broker_is_left_out_and_said_once(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox.keep("homeassistant/device/a/config", b"x" * 10_000)
+    outbox.keep("slots/A1", b"1")
+    for _ in range(2):
+        outbox.begin(b"online", 20, 0.0, largest_packet_bytes=8000)
+        assert topics(send_all(outbox)) == ["slots/A1", "status"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "MQTT: homeassistant/device/a/config has 10000 bytes and is left out: this broker takes "
+        "8000 bytes at most; raise the broker's largest packet size, or set "
+        "mqtt.home_assistant: false"
+    ]
+    outbox.begin(b"online", 20, 0.0, largest_packet_bytes=20_000)
+    assert "homeassistant/device/a/config" in topics(send_all(outbox))
+
+
+def test_message_that_the_broker_hangs_up_on_is_left_out_for_a_while(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox.keep("info", b"x" * LARGE_BYTES)
+    for _ in range(BLAMED_AFTER):
+        outbox.begin(b"online", 20, 0.0)
+        sent = send_all(outbox)
+        assert topics(sent) == ["info", "status"]
+        outbox.settle(2, None, 0.0)  # everything else is taken
+    outbox.begin(b"online", 20, 0.0)
+    assert topics(send_all(outbox)) == ["status"]
+    assert "the broker hangs up on it, time after time" in caplog.text
+    outbox.begin(b"online", 20, TRIED_AGAIN_AFTER_S + 1)
+    assert topics(send_all(outbox, TRIED_AGAIN_AFTER_S + 1)) == ["info", "status"]
