@@ -17,6 +17,8 @@ NOW = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
 BOOT = datetime(1970, 1, 1, 0, 0, 7, tzinfo=UTC)
 FIVE_YEARS = timedelta(days=5 * 365)
 MOMENTS = (BOOT, NOW, NOW + FIVE_YEARS, NOW - FIVE_YEARS)
+# What may come next in the life of a journal, and how often.
+STEPS = {"record": 8, "jump": 6, "restart": 3, "acknowledge": 2, "damage": 1}
 
 
 class Clock:
@@ -42,10 +44,10 @@ def try_sequence(path: Path, chance: random.Random) -> int:
     waiting: set[int] = set()
     sent: dict[int, datetime] = {}  # the times of those that are kept for who missed them
     newest = count = 0
-    for _ in range(30):
-        match chance.choice(["record", "record", "acknowledge", "jump", "restart", "damage"]):
+    for _ in range(40):
+        match chance.choices(list(STEPS), STEPS.values())[0]:
             case "record":
-                changes = [change(clock.now)] * chance.choice([1, PRUNE_EVERY])
+                changes = [change(clock.now)] * chance.choice([1, 2, 3, PRUNE_EVERY])
                 seqs = [transition.seq for transition, _ in journal.record(changes)]
                 assert seqs[0] > newest, "a number was used again"
                 newest, count = seqs[-1], count + len(seqs)
