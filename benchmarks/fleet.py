@@ -250,6 +250,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="slotwatch-fleet-") as folder:
         figures = measure(arguments.devices, arguments.daemons, Path(folder))
     print(table(figures))
+    print("connections by second:", *(f"{at}:{n}" for at, n in sorted(figures.connects.items())))
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
         (arguments.out / "fleet.md").write_text(table(figures) + "\n", "utf-8")
