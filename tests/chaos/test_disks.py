@@ -112,24 +112,34 @@ def test_a_disk_that_turns_read_only_keeps_what_was_said(
             assert watched.recorded()[: len(known)] == known
 
 
-def test_a_daemon_that_starts_on_a_full_disk_watches_and_says_so(
-    watched: Watched, broker: Mosquitto
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM])
+def test_a_daemon_that_starts_on_a_full_disk_says_so_and_goes_on_when_there_is_space(
+    watched: Watched, broker: Mosquitto, ending: int
 ) -> None:
     with on_a_disk_of_1_mb(watched):
         with running_daemon(watched.config_path) as daemon:
             before = watched.show("A1")
             eventually(lambda: watched.states() == before, 30.0, daemon.log)
-            daemon.stop(signal.SIGKILL)
+            daemon.stop(ending)
+        known = watched.recorded()
         ballast = fill(watched.storage)
         with running_daemon(watched.config_path) as daemon:
             after = watched.show("A2", frames=6)
-            unsure = before | {"A1": "UNKNOWN", "A2": "UNKNOWN"}
-            eventually(lambda: watched.states() == unsure, 30.0, daemon.log)
-            eventually(lambda: ALERT in watched.retained(), what=daemon.log)
+            eventually(lambda: ALERT in watched.retained(), 30.0, daemon.log)
+            # Nothing is claimed of what has changed, or of what cannot be remembered.
+            eventually(lambda: watched.states()["A1"] == "UNKNOWN", what=daemon.log)
+            assert watched.states()["A2"] == "UNKNOWN"
             ballast.unlink()
-            watched.show("A2", frames=6)
-            eventually(lambda: watched.states() == after, what=daemon.log)
+            watched.show("A2", frames=600)
+            eventually(lambda: watched.states() == after, 20.0, daemon.log)
+            eventually(lambda: ALERT not in watched.retained(), what=daemon.log)
             assert "Traceback" not in daemon.log()
+        recorded = watched.recorded()
+        assert recorded[: len(known)] == known
+        assert {(slot, state) for _, slot, state in recorded[len(known) :]} == {
+            ("A1", "EMPTY"),
+            ("A2", "OCCUPIED"),
+        }
 
 
 def test_the_alert_ends_with_the_fault_although_nothing_changes_any_more(
