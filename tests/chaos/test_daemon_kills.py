@@ -26,6 +26,7 @@ from tests.chaos.recorder import Recorder, recorders
 NAMES = ("left", "right")  # two at a time: a start takes one core
 LONGEST_LIFE_S = 0.5  # of a daemon that has recorded its first change
 LONGEST_START_S = 0.6  # until it does; a quarter of the kills fall into it
+START_WITHIN_S = 60.0  # patience: the machine may be busy
 LONGEST_FREEZE_S = 1.0  # of the broker: what is recorded meanwhile waits in the outbox
 LOOK_EVERY = 10  # kills between two looks at what they left
 CATCH_UP_S = 45.0  # a consumer that nobody tells anything asks after the next P/health, 30 s
@@ -69,7 +70,7 @@ def _torment(cabinet: Device, kills: int) -> int:
         if rng.random() < 0.25:
             pass_time(rng, LONGEST_START_S)
         else:
-            eventually(lambda: " -> " in cabinet.log(), 30.0, cabinet.log)
+            eventually(lambda: " -> " in cabinet.log(), START_WITHIN_S, cabinet.log)
             pass_time(rng, LONGEST_LIFE_S)
         cabinet.kill()
         if number % LOOK_EVERY == LOOK_EVERY - 1:
