@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,14 +75,22 @@ def test_packets_that_nobody_waits_for_change_nothing(caplog: pytest.LogCaptureF
     assert growth_mb[0] < GROWTH_MB
 
 
+@pytest.fixture(scope="module")
+def tally() -> Iterator[list[bytes]]:
+    """What the devices were told; how often is the result."""
+    told: list[bytes] = []
+    yield told
+    report(f"{len(told)} connections with nonsense: each was hung up on, and said why")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 @pytest.mark.parametrize("kind", BROKEN, ids=lambda kind: kind.__name__.strip("_"))
 def test_nonsense_is_hung_up_on_and_named(
-    kind: Nonsense, protocol: str, caplog: pytest.LogCaptureFixture
+    kind: Nonsense, protocol: str, caplog: pytest.LogCaptureFixture, tally: list[bytes]
 ) -> None:
     """Each device meets one piece of nonsense, at the beginning or in the middle."""
-    chance = random.Random(f"{kind} {protocol}")
+    chance = random.Random(f"{kind.__name__} {protocol}")
     before_mb = rss_mb()
     for _ in range(max(1, amount(ROUNDS_OF_BROKEN_PACKETS) // len(BROKEN))):
         nonsense = kind(chance, REQUEST)
@@ -93,6 +101,7 @@ def test_nonsense_is_hung_up_on_and_named(
         ):
             eventually(lambda: said(caplog), within_s=15, what=nonsense.hex)
         assert not [line for line in said(caplog) if "error of this program" in line], nonsense
+        tally.append(nonsense)
     assert rss_mb() - before_mb < GROWTH_MB
 
 

@@ -18,7 +18,7 @@ from edge.sinks.mqtt import MqttSink
 from edge.sinks.outbox import RETRY_AFTER_S
 from edge.types import ConfigurationError, TlsSettings
 from tests.broker import eventually, free_port
-from tests.chaos.amount import IS_FULL
+from tests.chaos.amount import IS_FULL, report
 from tests.chaos.certificates import CA, RIGHT_NAME, Authorities, Certificate
 from tests.chaos.fake_broker import acknowledgement, packets
 from tests.chaos.fuzzed_packets import packet
@@ -30,6 +30,15 @@ from tests.chaos.witness import Witness
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in.*<ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning",
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tally() -> Iterator[list[str]]:
+    """What was wrong with each device's access; their number is the result."""
+    met: list[str] = []
+    yield met
+    report(f"{len(met)} wrong passwords, certificates and access lists: nothing was claimed")
+
 
 # -- user name and password --------------------------------------------------------------
 
@@ -56,7 +65,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 @pytest.mark.parametrize("name", NOT_LET_IN)
 def test_device_that_is_not_let_in_says_so_once_and_claims_nothing(
-    name: str, protocol: str, guarded: Guarded, caplog: pytest.LogCaptureFixture
+    name: str,
+    protocol: str,
+    guarded: Guarded,
+    caplog: pytest.LogCaptureFixture,
+    tally: list[str],
 ) -> None:
     with device(guarded.host, guarded.port, protocol=protocol, **NOT_LET_IN[name]) as tried:
         tried.change()
@@ -69,6 +82,7 @@ def test_device_that_is_not_let_in_says_so_once_and_claims_nothing(
         "; check mqtt.username, mqtt.password_file and what the broker allows this user"
     )
     assert PASSWORD not in message
+    tally.append(name)
 
 
 @pytest.fixture
@@ -126,7 +140,7 @@ INFO = {
 
 @pytest.mark.parametrize("denied", DENIED)
 def test_denied_topic_is_said_once_and_told_when_it_is_allowed(
-    denied: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    denied: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, tally: list[str]
 ) -> None:
     broker = Guarded(tmp_path, f"{EVERYTHING}\ntopic deny {denied}")
     is_denied = functools.partial(paho.topic_matches_sub, denied)
@@ -151,6 +165,7 @@ def test_denied_topic_is_said_once_and_told_when_it_is_allowed(
     topics = refusals(caplog)
     assert all(map(is_denied, topics))
     assert len(topics) == len(set(topics))
+    tally.append(denied)
 
 
 @pytest.mark.slow
@@ -218,7 +233,11 @@ WRONG_CLIENTS: dict[str, Callable[[Authorities], Certificate | None]] = {
 @pytest.mark.parametrize("protocol", ["TLS 1.2", "TLS 1.3"])
 @pytest.mark.parametrize("name", WRONG_CLIENTS)
 def test_device_with_a_wrong_certificate_says_so_once_and_claims_nothing(
-    name: str, protocol: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str,
+    protocol: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    tally: list[str],
 ) -> None:
     authorities = Authorities(tmp_path / "authorities")
     port = free_port()
@@ -243,6 +262,7 @@ def test_device_with_a_wrong_certificate_says_so_once_and_claims_nothing(
         "; check mqtt.port, mqtt.tls (does the broker accept this device's certificate?) and "
         "mqtt.protocol"
     )
+    tally.append(name)
 
 
 @pytest.fixture
@@ -262,6 +282,7 @@ def test_file_that_goes_wrong_while_running_is_said_and_heals(
     is_removed: bool,
     mutual_broker: tuple[Guarded, int, Authorities],
     caplog: pytest.LogCaptureFixture,
+    tally: list[str],
 ) -> None:
     broker, port, authorities = mutual_broker
     own = authorities.issue("device")
@@ -285,6 +306,7 @@ def test_file_that_goes_wrong_while_running_is_said_and_heals(
     _, unusable, _ = said(caplog)
     assert f"mqtt.tls: {tls.ca}, {tls.certificate}, {tls.key}: " in unusable
     assert unusable.endswith("; these must be readable PEM files that belong together")
+    tally.append(which)
 
 
 def _encrypted(made: Authorities, own: Certificate) -> TlsSettings:
@@ -327,8 +349,11 @@ UNUSABLE: dict[str, Callable[[Authorities, Certificate], TlsSettings]] = {
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_files_that_cannot_be_used_are_a_mistake_in_the_settings(name: str, tmp_path: Path) -> None:
+def test_files_that_cannot_be_used_are_a_mistake_in_the_settings(
+    name: str, tmp_path: Path, tally: list[str]
+) -> None:
     authorities = Authorities(tmp_path / "authorities")
     tls = UNUSABLE[name](authorities, authorities.issue("device"))
     with pytest.raises(ConfigurationError, match=r"^mqtt\.tls: .*readable PEM files"):
         MqttSink(device=DEVICE, host="127.0.0.1", port=8883, journal=Journal(None), tls=tls)
+    tally.append(name)

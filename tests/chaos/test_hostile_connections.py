@@ -14,7 +14,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,6 +179,14 @@ WRONG_CERTIFICATES = (
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tally() -> Iterator[list[str]]:
+    """The servers that a device met; their number is the result."""
+    met: list[str] = []
+    yield met
+    report(f"{len(met)} hostile servers: to none of them was anything entrusted")
+
+
 @pytest.fixture
 def authorities(tmp_path: Path) -> Authorities:
     return Authorities(tmp_path / "authorities")
@@ -209,7 +217,10 @@ def meet(
 
 @pytest.mark.parametrize("wrong", WRONG_CERTIFICATES, ids=lambda wrong: wrong.name)
 def test_server_with_a_wrong_certificate_is_told_nothing(
-    wrong: WrongCertificate, authorities: Authorities, caplog: pytest.LogCaptureFixture
+    wrong: WrongCertificate,
+    authorities: Authorities,
+    caplog: pytest.LogCaptureFixture,
+    tally: list[str],
 ) -> None:
     context = server_context(wrong.make(authorities))
     with Witness(behind_tls(context)) as witness:
@@ -219,6 +230,7 @@ def test_server_with_a_wrong_certificate_is_told_nothing(
         f"accepted ({wrong.because}); check mqtt.host and mqtt.tls.ca"
     )
     assert witness.told == []
+    tally.append(wrong.name)
 
 
 # -- servers that break the handshake ----------------------------------------------------
@@ -288,7 +300,7 @@ BREAKERS = {
 
 @pytest.mark.parametrize("name", BREAKERS)
 def test_server_that_breaks_the_handshake_is_told_nothing(
-    name: str, authorities: Authorities, caplog: pytest.LogCaptureFixture
+    name: str, authorities: Authorities, caplog: pytest.LogCaptureFixture, tally: list[str]
 ) -> None:
     make, because = BREAKERS[name]
     with Witness(make(authorities)) as witness:
@@ -297,6 +309,7 @@ def test_server_that_breaks_the_handshake_is_told_nothing(
     assert because in message
     assert message.endswith("; check mqtt.port and mqtt.tls")
     assert not any(is_a_secret(told) for told in witness.told)
+    tally.append(name)
 
 
 # -- servers that take their time --------------------------------------------------------
@@ -323,7 +336,7 @@ GIVEN_UP_WITHIN_S = 10.0
 
 @pytest.mark.slow
 def test_server_that_stalls_in_the_handshake_is_given_up_in_bounded_time(
-    authorities: Authorities, caplog: pytest.LogCaptureFixture
+    authorities: Authorities, caplog: pytest.LogCaptureFixture, tally: list[str]
 ) -> None:
     tls = TlsSettings(authorities.trusted.public_path)
     with ExitStack() as stack:
@@ -346,6 +359,7 @@ def test_server_that_stalls_in_the_handshake_is_given_up_in_bounded_time(
         assert time.monotonic() - begun_s < 1.5
     assert not any(is_a_secret(told) for witness in witnesses for told in witness.told)
     report(f"{len(SLOW)} stalled handshakes given up after at most {took_s:.0f} s")
+    tally.extend(SLOW)
 
 
 # -- servers that hold the right certificate ---------------------------------------------
@@ -367,7 +381,7 @@ def test_right_server_is_told_who_the_device_is(authorities: Authorities) -> Non
 @pytest.mark.parametrize("code", [0x9C, 0x9D], ids=["use another server", "server moved"])
 @pytest.mark.parametrize("packet", ["CONNACK", "DISCONNECT"])
 def test_server_that_names_another_is_not_obeyed(
-    packet: str, code: int, caplog: pytest.LogCaptureFixture
+    packet: str, code: int, caplog: pytest.LogCaptureFixture, tally: list[str]
 ) -> None:
     with Witness(listening) as other:
         reference = f"127.0.0.1:{other.port}".encode()
@@ -396,6 +410,7 @@ def test_server_that_names_another_is_not_obeyed(
     message = said(caplog)[0]
     assert f"127.0.0.1:{witness.port}" in message
     assert message.endswith("; the broker names another server: set mqtt.host to it")
+    tally.append(packet)
 
 
 @pytest.mark.parametrize("is_asked_for", [True, False], ids=["TLS to plain", "plain to TLS"])
@@ -404,6 +419,7 @@ def test_device_and_broker_that_disagree_about_tls_do_not_connect(
     authorities: Authorities,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
+    tally: list[str],
 ) -> None:
     right = authorities.issue("right")
     lines = (f"certfile {right.public_path}", f"keyfile {right.key_path}", "user root")
@@ -417,6 +433,7 @@ def test_device_and_broker_that_disagree_about_tls_do_not_connect(
     assert f"{broker.host}:{broker.port}" in message
     assert "check mqtt.port" in message
     assert "mqtt.tls" in message
+    tally.append("TLS on one side")
 
 
 def is_a_secret(told: bytes) -> bool:
