@@ -101,6 +101,15 @@ class Journal:
         """The number of the newest event, also of one that is no longer kept; 0 without any."""
         return self._newest_seq
 
+    def read_newest_seq(self) -> int:
+        """Return the same as the file has it, where another journal may write to it too.
+
+        Raises:
+            JournalError: the file cannot be read.
+        """
+        statement = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
+        return max(self._file.rows(statement, parse=lambda row: int(row[0])), default=0)
+
     @property
     def max_unacknowledged(self) -> int:
         """How many unsent events are kept at most."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge.types import SlotwatchError
-from edge.write_ahead_log import has_lost_commits
+from edge.write_ahead_log import has_lost_commits, newest_left
 
 KEEP_CORRUPT = 3  # files set aside; a dying card must not fill up with them
 LOCKED_TIMEOUT_S = 1.0  # another program has the file open: do not hold up the cabinet
@@ -159,6 +159,7 @@ class JournalFile:
             ) from error
 
     def _connect(self) -> sqlite3.Connection:
+        left = None if self.path is None else newest_left(self.path)
         connection = sqlite3.connect(
             ":memory:" if self.path is None else self.path,
             timeout=LOCKED_TIMEOUT_S,
@@ -173,7 +174,7 @@ class JournalFile:
                 verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
                 if verdict != "ok":
                     raise Damaged(verdict)
-            has_lost = self.path is not None and has_lost_commits(connection, self.path)
+            has_lost = self.path is not None and has_lost_commits(connection, self.path, left)
             self._prepare(connection, has_lost)
         except BaseException:
             connection.close()

@@ -15,21 +15,49 @@ from typing import BinaryIO
 
 _HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24  # then comes one page
+_LOG_SALTS = slice(16, 24)  # of its header
+_INDEX_BYTES = 48  # of the index's header, which is there twice (sqlite.org/walformat.html)
+_INDEX_NEWEST = slice(16, 20)
+_INDEX_SALTS = slice(32, 40)
 _SALTS = slice(8, 16)  # of a frame's header; older frames of a log that was begun anew differ
 _COMMIT = slice(4, 8)  # not zero in the last frame of a transaction
 
 
-def has_lost_commits(connection: sqlite3.Connection, path: Path) -> bool:
-    """Return whether the database's log holds the end of a transaction that SQLite leaves out.
+def newest_left(path: Path) -> int | None:
+    """Return the number of the newest committed frame by the index that lies beside the log.
 
-    Also when the log ends within a page, as one that a file system check has cut short. To be
-    called after the first read of the connection and before its first write.
+    To be called before the database is opened. A process that was killed leaves it exact; after
+    a power cut it may be older than the log, or None: there is none, or it is another log's.
+    """
+    try:
+        index = path.with_name(f"{path.name}-shm").read_bytes()[: 2 * _INDEX_BYTES]
+        with path.with_name(f"{path.name}-wal").open("rb") as log_file:
+            salts = log_file.read(_HEADER_BYTES)[_LOG_SALTS]
+    except FileNotFoundError:
+        return None
+    first, second = index[:_INDEX_BYTES], index[_INDEX_BYTES:]
+    if first != second or len(salts) < 8 or first[_INDEX_SALTS] != salts:
+        return None
+    return int.from_bytes(first[_INDEX_NEWEST], sys.byteorder)
+
+
+def has_lost_commits(connection: sqlite3.Connection, path: Path, left: int | None) -> bool:
+    """Return whether SQLite leaves out the end of a transaction that was committed.
+
+    `left` is what `newest_left` found. A kill leaves a transaction half written at the end of
+    the log, which looks like damage; but then the index does not know of it either. Without it
+    the log decides: whether it holds the end of a transaction that is left out, or ends within
+    a page, as one that a file system check has cut short. To be called after the first read of
+    the connection and before its first write.
 
     Raises:
         sqlite3.Error: the database cannot be read.
     """
     page_bytes = int(connection.execute("PRAGMA page_size").fetchone()[0])
     try:
+        known = _newest_known(path)
+        if left is not None and left >= known:
+            return left > known
         with path.with_name(f"{path.name}-wal").open("rb") as log_file:
             size_bytes = os.fstat(log_file.fileno()).st_size
             frames, rest_bytes = divmod(
@@ -37,7 +65,7 @@ def has_lost_commits(connection: sqlite3.Connection, path: Path) -> bool:
             )
             if size_bytes <= _HEADER_BYTES or rest_bytes:
                 return size_bytes > _HEADER_BYTES
-            return _newest_commit(log_file, frames, page_bytes) > _newest_known(path)
+            return _newest_commit(log_file, frames, page_bytes) > known
     except FileNotFoundError:
         return False
 
@@ -49,7 +77,7 @@ def _newest_known(path: Path) -> int:
     writes to the disk, which may be full (`mxFrame` in sqlite.org/walformat.html).
     """
     with path.with_name(f"{path.name}-shm").open("rb") as index:
-        return int.from_bytes(index.read(20)[16:], sys.byteorder)
+        return int.from_bytes(index.read(_INDEX_BYTES)[_INDEX_NEWEST], sys.byteorder)
 
 
 def _newest_commit(log_file: BinaryIO, frames: int, page_bytes: int) -> int:

@@ -60,7 +60,7 @@ class EventStream:
         # When the newest events of this run happened, by seq, on the monotonic clock: the
         # other one may jump before they are sent.
         self._recent: dict[int, float] = {}
-        self._first_seq: int | None = None  # of this run
+        self._first_seq = journal.newest_seq + 1  # of this run
         self._newest_seq = 0  # of this run, as told
         self._may_have_events = True
         # From here on: the connection's thread only.
@@ -75,8 +75,6 @@ class EventStream:
         """Take that the journal holds a new event."""
         age_s = max(0.0, (self._clock() - transition.at).total_seconds())
         with self._lock:
-            if self._first_seq is None:
-                self._first_seq = transition.seq
             self._recent[transition.seq] = now_s - age_s
             self._newest_seq = transition.seq
             self._drop_old(now_s)
@@ -174,12 +172,11 @@ class EventStream:
             log.error("MQTT: %s", error)
 
     def _is_historical(self, transition: Transition, now_s: float) -> bool:
+        if transition.seq < self._first_seq:
+            return is_historical(transition, self._clock())
         with self._lock:
-            is_of_this_run = self._first_seq is not None and transition.seq >= self._first_seq
-            # Changes of one frame are recorded together and told one by one: it may not be
-            # known here yet.
-            if not is_of_this_run or transition.seq > self._newest_seq:
-                return is_historical(transition, self._clock())
+            if transition.seq > self._newest_seq:
+                return False  # Recorded this moment, and about to be told.
             happened_s = self._recent.get(transition.seq)
         return happened_s is None or now_s - happened_s > HISTORICAL_AFTER_S
 
@@ -218,7 +215,7 @@ class EventStream:
         if not self._events:
             self._read(now_s)
         # What has not gone out yet goes out by itself.
-        replay.up_to = self._events[0].seq - 1 if self._events else self._journal.newest_seq
+        replay.up_to = self._events[0].seq - 1 if self._events else self._journal.read_newest_seq()
         replay.is_complete = self._journal.is_complete_since(replay.since)
         replay.last = replay.since
 

@@ -136,9 +136,10 @@ def test_acknowledgements_of_a_broken_replay_are_not_forgotten(
     assert again == seqs[10:]
 
 
-def test_event_is_history_when_it_is_old_at_sending(outbox: Outbox, journal: Journal) -> None:
+def test_event_of_an_earlier_run_is_history_when_it_is_old_at_sending(journal: Journal) -> None:
     record(journal, 1, at=AT - timedelta(seconds=11))
     record(journal, 1, at=AT - timedelta(seconds=9))
+    outbox = Outbox("status", "events", journal, clock=lambda: AT)
     outbox.begin(b"online", receive_maximum=20, now_s=0.0)
     events = [json.loads(message.payload) for message in send_all(outbox).values() if message.seq]
     assert [event["historical"] for event in events] == [True, False]
