@@ -15,6 +15,8 @@ from tests.chaos.disks import fail_ext4, failing, fill, make_ext4, mounted, repa
 from tests.chaos.watched import ALERT, PREFIX, Watched, heard
 from tests.daemon import running_daemon
 
+PATIENCE_S = 40.0  # it takes a few seconds; a busy machine takes longer
+
 
 @pytest.fixture
 def watched(tmp_path: Path, broker: Mosquitto, drawn: list[Path]) -> Watched:
@@ -59,16 +61,16 @@ def test_a_change_that_the_disk_does_not_take_is_not_claimed(
         running_daemon(watched.config_path) as daemon,
     ):
         before = watched.show("A1", "A2")
-        eventually(lambda: watched.states() == before, 30.0, daemon.log)
-        eventually(lambda: heard(listener) == watched.recorded(), what=daemon.log)
+        eventually(lambda: watched.states() == before, PATIENCE_S, daemon.log)
+        eventually(lambda: heard(listener) == watched.recorded(), PATIENCE_S, daemon.log)
         known = heard(listener)
 
         with fault(watched, daemon.process.pid):
             changed = watched.show("A1", "B1", frames=6)  # A2 was taken, B1 was put back
-            payload = eventually(lambda: watched.retained().get(ALERT), what=daemon.log)
+            payload = eventually(lambda: watched.retained().get(ALERT), PATIENCE_S, daemon.log)
             assert message in json.loads(payload)["message"]
             unsure = before | {"A2": "UNKNOWN", "B1": "UNKNOWN"}
-            eventually(lambda: watched.states() == unsure, what=daemon.log)
+            eventually(lambda: watched.states() == unsure, PATIENCE_S, daemon.log)
             slots = watched.slots()
             assert {slots[slot]["reason"] for slot in ("A2", "B1")} == {"storage_full"}
             assert heard(listener) == known
@@ -76,9 +78,9 @@ def test_a_change_that_the_disk_does_not_take_is_not_claimed(
             assert daemon.process.poll() is None
 
         watched.show("A1", "B1", frames=6)
-        eventually(lambda: watched.states() == changed, what=daemon.log)
-        eventually(lambda: ALERT not in watched.retained(), what=daemon.log)
-        eventually(lambda: len(heard(listener)) == len(known) + 2, what=daemon.log)
+        eventually(lambda: watched.states() == changed, PATIENCE_S, daemon.log)
+        eventually(lambda: ALERT not in watched.retained(), PATIENCE_S, daemon.log)
+        eventually(lambda: len(heard(listener)) == len(known) + 2, PATIENCE_S, daemon.log)
         # What was said is on the disk when the process is gone.
         daemon.stop(signal.SIGKILL)
         assert watched.recorded() == heard(listener)
@@ -96,19 +98,19 @@ def test_a_disk_that_turns_read_only_keeps_what_was_said(
     with subscriber(broker, f"{PREFIX}/events") as listener:
         with mounted(watched.storage, *options), running_daemon(watched.config_path) as daemon:
             before = watched.show("A1")
-            eventually(lambda: watched.states() == before, 30.0, daemon.log)
+            eventually(lambda: watched.states() == before, PATIENCE_S, daemon.log)
             fail_ext4(watched.storage)
             watched.show("A2", frames=6)
-            eventually(lambda: ALERT in watched.retained(), what=daemon.log)
+            eventually(lambda: ALERT in watched.retained(), PATIENCE_S, daemon.log)
             unsure = before | {"A1": "UNKNOWN", "A2": "UNKNOWN"}
-            eventually(lambda: watched.states() == unsure, what=daemon.log)
+            eventually(lambda: watched.states() == unsure, PATIENCE_S, daemon.log)
             assert "Traceback" not in daemon.log()
         known = heard(listener)
         repair(image)
         with mounted(watched.storage, *options), running_daemon(watched.config_path) as daemon:
             after = watched.show("A2", frames=6)
-            eventually(lambda: watched.states() == after, 30.0, daemon.log)
-            eventually(lambda: ALERT not in watched.retained(), what=daemon.log)
+            eventually(lambda: watched.states() == after, PATIENCE_S, daemon.log)
+            eventually(lambda: ALERT not in watched.retained(), PATIENCE_S, daemon.log)
             assert watched.recorded()[: len(known)] == known
 
 
@@ -119,20 +121,20 @@ def test_a_daemon_that_starts_on_a_full_disk_says_so_and_goes_on_when_there_is_s
     with on_a_disk_of_1_mb(watched):
         with running_daemon(watched.config_path) as daemon:
             before = watched.show("A1")
-            eventually(lambda: watched.states() == before, 30.0, daemon.log)
+            eventually(lambda: watched.states() == before, PATIENCE_S, daemon.log)
             daemon.stop(ending)
         known = watched.recorded()
         ballast = fill(watched.storage)
         with running_daemon(watched.config_path) as daemon:
             after = watched.show("A2", frames=6)
-            eventually(lambda: ALERT in watched.retained(), 30.0, daemon.log)
+            eventually(lambda: ALERT in watched.retained(), PATIENCE_S, daemon.log)
             # Nothing is claimed of what has changed, or of what cannot be remembered.
-            eventually(lambda: watched.states()["A1"] == "UNKNOWN", what=daemon.log)
+            eventually(lambda: watched.states()["A1"] == "UNKNOWN", PATIENCE_S, daemon.log)
             assert watched.states()["A2"] == "UNKNOWN"
             ballast.unlink()
             watched.show("A2", frames=600)
-            eventually(lambda: watched.states() == after, 20.0, daemon.log)
-            eventually(lambda: ALERT not in watched.retained(), what=daemon.log)
+            eventually(lambda: watched.states() == after, PATIENCE_S, daemon.log)
+            eventually(lambda: ALERT not in watched.retained(), PATIENCE_S, daemon.log)
             assert "Traceback" not in daemon.log()
         recorded = watched.recorded()
         assert recorded[: len(known)] == known
@@ -147,11 +149,11 @@ def test_the_alert_ends_with_the_fault_although_nothing_changes_any_more(
 ) -> None:
     with on_a_disk_of_1_mb(watched), running_daemon(watched.config_path) as daemon:
         before = watched.show("A1")
-        eventually(lambda: watched.states() == before, 30.0, daemon.log)
+        eventually(lambda: watched.states() == before, PATIENCE_S, daemon.log)
         ballast = fill(watched.storage)
         watched.show("A2", frames=6)
-        eventually(lambda: ALERT in watched.retained(), what=daemon.log)
+        eventually(lambda: ALERT in watched.retained(), PATIENCE_S, daemon.log)
         watched.show("A1", frames=600)  # as before: there is nothing to record
-        eventually(lambda: watched.states() == before, what=daemon.log)
+        eventually(lambda: watched.states() == before, PATIENCE_S, daemon.log)
         ballast.unlink()
-        eventually(lambda: ALERT not in watched.retained(), 40.0, daemon.log)
+        eventually(lambda: ALERT not in watched.retained(), PATIENCE_S, daemon.log)
