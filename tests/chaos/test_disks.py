@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from edge.journal import Journal, JournalError
 from tests.broker import Mosquitto, eventually, subscriber
 from tests.chaos.disks import fail_ext4, failing, fill, make_ext4, mounted, repair
 from tests.chaos.watched import ALERT, PREFIX, Watched, heard
@@ -157,3 +158,15 @@ def test_the_alert_ends_with_the_fault_although_nothing_changes_any_more(
         eventually(lambda: watched.states() == before, PATIENCE_S, daemon.log)
         ballast.unlink()
         eventually(lambda: ALERT not in watched.retained(), PATIENCE_S, daemon.log)
+
+
+def test_a_full_disk_is_noticed_without_a_change(watched: Watched) -> None:
+    with (
+        on_a_disk_of_1_mb(watched),
+        closing(Journal(watched.storage / "journal.db")) as journal,
+    ):
+        ballast = fill(watched.storage)
+        with pytest.raises(JournalError, match="free space on this disk"):
+            journal.probe()
+        ballast.unlink()
+        journal.probe()
