@@ -175,8 +175,10 @@ class Journal:
         Raises:
             JournalError: the file cannot be read.
         """
-        (oldest,) = self._file.rows("SELECT min(seq) FROM events", parse=lambda row: row[0])
-        return bool(seq >= (self._newest_seq if oldest is None else oldest - 1))
+        statement = "SELECT count(*) FROM events WHERE seq > ?"
+        (kept,) = self._file.rows(statement, (seq,), parse=lambda row: int(row[0]))
+        # Numbers grow by one: where there are fewer, some are gone.
+        return kept >= self.read_newest_seq() - seq
 
     def acknowledge(self, seqs: Iterable[int]) -> None:
         """Take the events out of the outbox, in one transaction.
@@ -228,7 +230,8 @@ class Journal:
             JournalError: it does not.
         """
         with self._file.transaction("write") as connection:
-            connection.execute("UPDATE sqlite_sequence SET seq = seq WHERE name = 'events'")
+            # SQLite leaves out writing what is there already, but not this.
+            connection.execute("PRAGMA user_version = 1")
 
     def damaged(self) -> tuple[Path, ...]:
         """Return the damaged files that were replaced and lie there still, newest first."""

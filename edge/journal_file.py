@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -192,8 +192,9 @@ class JournalFile:
             log.error("%s: the damaged journal cannot be set aside: %s", path, error)
 
     def _move_aside(self, path: Path, cause: sqlite3.Error) -> None:
-        stamp = self._clock().astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        aside = path.with_name(f"{path.name}.corrupt-{stamp}")
+        at = self._clock().astimezone(UTC)
+        while (aside := path.with_name(f"{path.name}.corrupt-{at:%Y%m%dT%H%M%SZ}")).exists():
+            at += timedelta(seconds=1)
         for suffix in _PARTS:
             part = path.with_name(path.name + suffix)
             if part.exists():
