@@ -288,6 +288,6 @@ def problems_of_journal(journal: sqlite3.Connection) -> list[str]:
     return found
 
 
-def pass_time(rng: random.Random, longest_s: float) -> None:
+def pass_time(rng: random.Random, longest_s: float, shortest_s: float = 0.0) -> None:
     """Return at a random moment: nothing is waited for."""
-    time.sleep(rng.uniform(0.0, longest_s))
+    time.sleep(rng.uniform(shortest_s, longest_s))
