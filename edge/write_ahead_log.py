@@ -7,6 +7,7 @@ a bad memory card has changed (file format: sqlite.org/fileformat2.html, section
 
 from __future__ import annotations
 
+import functools
 import os
 import sqlite3
 import sys
@@ -30,7 +31,7 @@ def newest_left(path: Path) -> int | None:
     a power cut it may be older than the log, or None: there is none, or it is another log's.
     """
     try:
-        index = path.with_name(f"{path.name}-shm").read_bytes()[: 2 * _INDEX_BYTES]
+        index = _read_index(path)
         with path.with_name(f"{path.name}-wal").open("rb") as log_file:
             salts = log_file.read(_HEADER_BYTES)[_LOG_SALTS]
     except FileNotFoundError:
@@ -76,8 +77,24 @@ def _newest_known(path: Path) -> int:
     The connection's first read has brought the index up to date. A PRAGMA says the same, but
     writes to the disk, which may be full (`mxFrame` in sqlite.org/walformat.html).
     """
-    with path.with_name(f"{path.name}-shm").open("rb") as index:
-        return int.from_bytes(index.read(_INDEX_BYTES)[_INDEX_NEWEST], sys.byteorder)
+    return int.from_bytes(_read_index(path)[_INDEX_NEWEST], sys.byteorder)
+
+
+def _read_index(path: Path) -> bytes:
+    """Return the index's header, both copies."""
+    index = path.with_name(f"{path.name}-shm")
+    return os.pread(_index_descriptor(index, index.stat().st_ino), 2 * _INDEX_BYTES, 0)
+
+
+@functools.cache
+def _index_descriptor(index: Path, inode: int) -> int:  # noqa: ARG001 -- a new file, a new one
+    """Return a descriptor that is never closed.
+
+    Closing any descriptor of a file ends every lock that the process holds on it, SQLite's too:
+    the next program to open the database would cut the index off below this one, which ends a
+    process by SIGBUS (sqlite.org/howtocorrupt.html, 2.2).
+    """
+    return os.open(index, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _newest_commit(log_file: BinaryIO, frames: int, page_bytes: int) -> int:

@@ -45,6 +45,7 @@ FIRST_DELAY_S = 0.5  # upper end of the first wait before a reconnect; doubles e
 LONGEST_DELAY_S = 60.0
 STABLE_AFTER_S = 90.0  # longer than any wait: two devices with one name never get this far
 PUSHED_OFF_AFTER = 3  # short connections in a row, while the broker was there all along
+PROBE_TIMEOUT_S = 1.0
 FALL_BACK_AFTER = 3  # connections without an answer before the other version is tried
 
 log = logging.getLogger(__name__)
@@ -233,7 +234,9 @@ class MqttSink:
             self._short = 0  # The broker was away: that explains the end of the one before.
         else:
             self._failures = 0
-            self._short = self._short + 1 if ending.up_for_s < STABLE_AFTER_S else 0
+            # A broker that restarts ends connections too, but is gone for a moment.
+            is_suspect = ending.up_for_s < STABLE_AFTER_S and self._is_broker_there()
+            self._short = self._short + 1 if is_suspect else 0
         cause, message = ending.cause, ending.message
         if cause is Cause.NO_CONNECTION and self._short >= PUSHED_OFF_AFTER:
             # MQTT 3.1.1 has no word for it, and Mosquitto 2.0 does not use the one of 5.
@@ -244,6 +247,14 @@ class MqttSink:
             log.warning("MQTT: %s", message)
             self._fault = cause
         return reconnect_delay_s(max(self._failures, self._short))
+
+    def _is_broker_there(self) -> bool:
+        try:
+            address = (self._access.host, self._access.port)
+            socket.create_connection(address, timeout=PROBE_TIMEOUT_S).close()
+        except OSError:
+            return False
+        return True
 
     def _note_up(self, up_for_s: float) -> None:
         """Say that a fault is over, once."""

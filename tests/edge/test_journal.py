@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -357,6 +358,23 @@ def test_closed_journal_says_so_and_does_not_come_back(path: Path) -> None:
     journal.close()
     with pytest.raises(JournalError, match="closed"):
         journal.depth()
+
+
+def test_journal_that_was_killed_keeps_its_locks_when_it_is_opened(
+    path: Path, tmp_path: Path
+) -> None:
+    # Closing any descriptor of a file ends the process's locks on it: another program would then
+    # cut the index off below this one.
+    running = Journal(path)
+    record(running, 3)
+    for suffix in ("", "-wal", "-shm"):
+        shutil.copy(f"{path}{suffix}", tmp_path / f"killed.db{suffix}")
+    killed = Journal(tmp_path / "killed.db")
+    inode = (tmp_path / "killed.db-shm").stat().st_ino
+    locks = Path("/proc/locks").read_text().splitlines()
+    assert any(f"{os.getpid()} " in line and f":{inode} " in line for line in locks)
+    killed.close()
+    running.close()
 
 
 def test_copy_of_a_running_journal_can_be_read(path: Path, tmp_path: Path) -> None:
