@@ -107,6 +107,8 @@ class Daemon:
 
     def is_right(self, observer: Observer) -> bool:
         """Return whether the broker shows what stands in the daemon's journal."""
+        if observer.payload(f"{PREFIX}/{self.name}/status") != b"online":
+            return False  # It may be about to make its journal, and nobody may hold that then.
         # Only to read: a file that is not there yet must not be made by the one who looks.
         address = f"file:{self._storage}/journal.db?mode=ro"
         try:
@@ -114,13 +116,9 @@ class Daemon:
                 rows = journal.execute("SELECT slot, state, seq FROM slots").fetchall()
         except sqlite3.Error:
             return False  # it is only about to make the file
-        return (
-            observer.payload(f"{PREFIX}/{self.name}/status") == b"online"
-            and len(rows) > 0
-            and all(
-                observer.state(f"{PREFIX}/{self.name}/slots/{slot}") == (state, seq)
-                for slot, state, seq in rows
-            )
+        return len(rows) > 0 and all(
+            observer.state(f"{PREFIX}/{self.name}/slots/{slot}") == (state, seq)
+            for slot, state, seq in rows
         )
 
     def close(self) -> None:
