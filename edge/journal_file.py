@@ -23,7 +23,8 @@ KEEP_CORRUPT = 3  # files set aside; a dying card must not fill up with them
 LOCKED_TIMEOUT_S = 1.0  # another program has the file open: do not hold up the cabinet
 
 _PARTS = ("", "-wal", "-shm")  # of one database
-_PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # no mistake in a file: it may pass
+# No mistake in a file that a person edits: it may pass.
+_PASSING = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "free space on this disk",
