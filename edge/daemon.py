@@ -148,6 +148,8 @@ class _Watch:
         if outcome == 1:
             # Not `offline`, which means on purpose: the broker says `lost` by itself.
             return outcome
+        for desk in (self._frame_desk, self._reload_desk):
+            desk.close()
         if self._is_renamed:
             self._fanout.each(lambda sink: sink.retire())
         self._fanout.each(lambda sink: sink.close())

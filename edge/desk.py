@@ -15,6 +15,7 @@ from typing import Any
 from edge.requests import Request, RequestRefused
 
 MOST_WAITING = 8
+CLOSED = "the device stops, or starts over with other settings; ask again"
 # Requests of one kind: so many at once, and then one every so many seconds.
 BURST = 4
 PACES_S: Mapping[str, float] = {
@@ -46,6 +47,7 @@ class Desk:
         self._lock = threading.Lock()
         self._waiting: list[Waiting] = []
         self._wake = wake
+        self._is_closed = False
 
     def notify(self, wake: Callable[[], None]) -> None:
         """Call this from now on when there is a new request."""
@@ -55,9 +57,11 @@ class Desk:
         """Put a request on the desk.
 
         Raises:
-            RequestRefused: too many wait.
+            RequestRefused: too many wait, or nobody is there any more.
         """
         with self._lock:
+            if self._is_closed:
+                raise RequestRefused(CLOSED)
             if len(self._waiting) >= MOST_WAITING:
                 raise RequestRefused("busy: too many requests wait; ask again in 5 s")
             self._waiting.append(Waiting(request, reply, time.monotonic()))
@@ -69,6 +73,13 @@ class Desk:
             taken = [waiting for waiting in self._waiting if where(waiting)]
             self._waiting = [waiting for waiting in self._waiting if waiting not in taken]
         return taken
+
+    def close(self) -> None:
+        """Refuse what waits, and whatever comes from now on."""
+        with self._lock:
+            self._is_closed = True
+        for waiting in self.take():
+            waiting.reply(None, CLOSED)
 
     def is_empty(self) -> bool:
         """Return whether nothing waits."""

@@ -115,6 +115,7 @@ class InferenceThread(threading.Thread):
         self._settings = assignment.settings
         self._waiting_since_s: float | None = None
         self._patience_s = LOST_CAMERA_DEADLINE_S
+        self._attempt_by_s: float | None = None  # when a lost camera is given up, asked or not
         self._is_fresh = False
         self._frames_since_start = 0
         self._pace = Pace(assignment.settings.camera.every_s)
@@ -178,7 +179,9 @@ class InferenceThread(threading.Thread):
                     self._stop_event.wait(min(due_s - now_s, 0.5))
                     continue
                 if self._read_one():
-                    due_s = max(due_s + self._pace_s(), time.monotonic() - self._pace_s())
+                    now_s = time.monotonic()
+                    # A frame that was read for a request is no reason to wait for the next.
+                    due_s = max(min(due_s, now_s) + self._pace_s(), now_s - self._pace_s())
         except BaseException as error:
             log.exception("the inference thread ends")
             self.failure = error
@@ -205,13 +208,19 @@ class InferenceThread(threading.Thread):
             if is_lost
             else self._waiting_since_s + camera_settings.stall_after_s - now_s
         )
+        if is_lost:
+            # Requests interrupt the wait; they must not keep a camera that hangs from its end.
+            self._attempt_by_s = self._attempt_by_s or now_s + timeout_s
+            timeout_s = max(0.0, self._attempt_by_s - now_s)
         self._promise(timeout_s)
         try:
             frame = self._camera.next_frame(timeout_s)
         except CameraUnusable as error:
+            self._attempt_by_s = None
             self._lose_camera(str(error))
             return False
         except CameraError as error:
+            self._attempt_by_s = None
             if time.monotonic() - self._waiting_since_s >= camera_settings.stall_after_s:
                 self._lose_camera(str(error))
             if is_lost:
@@ -219,11 +228,11 @@ class InferenceThread(threading.Thread):
             return False
         if frame is None:  # interrupted: there is something else to do first
             return False
-        self._waiting_since_s = None
+        self._waiting_since_s = self._attempt_by_s = None
         self._patience_s = LOST_CAMERA_DEADLINE_S
         self._alerts.end("camera_lost")
         self._promise(self._model_budget_s())
-        asked = self._desk.take()
+        asked = self._desk.take(lambda waiting: not self._is_wrong(waiting))
         if any(waiting.request.command == "recheck" for waiting in asked):
             self._pipeline.read_anew()
         start_s = time.perf_counter()

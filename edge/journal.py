@@ -247,20 +247,18 @@ class Journal:
         }
         if not {"events", "slots", "topics"} <= tables:
             connection.executescript(f"BEGIN; {_SCHEMA} {LEDGER_SCHEMA} COMMIT;")
-        if self._reserved.path is not None and "events" not in tables:
-            first = max(self._newest_seq, self._reserved.up_to, int(self._clock().timestamp()))
-            connection.execute(
-                "INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (first,)
-            )
-        elif has_lost_events:
+        newest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+        row = newest.fetchone()
+        if row is None and self._reserved.path is not None:
+            # Also when a kill came between the tables and this.
+            row = (max(self._newest_seq, self._reserved.up_to, int(self._clock().timestamp())),)
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", row)
+        elif row is not None and has_lost_events:
             # Their numbers may be out in the world.
             log.warning("journal: the newest events are lost to damage of the disk")
-            connection.execute(
-                "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'",
-                (self._reserved.up_to,),
-            )
-        newest = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
-        self._newest_seq = (newest.fetchone() or (0,))[0]
+            row = (max(row[0], self._reserved.up_to),)
+            connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'events'", row)
+        self._newest_seq = row[0] if row is not None else 0
 
     def _insert_event(self, connection: sqlite3.Connection, transition: Transition) -> int:
         cursor = connection.execute(

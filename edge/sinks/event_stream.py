@@ -70,6 +70,7 @@ class EventStream:
         self._retry_s = 0.0
         self._is_failing = False
         self._replays: deque[Replay] = deque()
+        self._is_live_turn = False  # a replay is over: what waited goes before the next one
 
     def expect(self, transition: Transition, now_s: float) -> None:
         """Take that the journal holds a new event."""
@@ -108,7 +109,7 @@ class EventStream:
     def next(self, now_s: float) -> Outgoing | None:
         """Return the next event to send, None when there is none; `now_s` is monotonic."""
         if now_s >= self._retry_s:
-            while self._replays:
+            while self._replays and not self._is_live_turn:
                 outgoing = self._next_replayed(self._replays[0], now_s)
                 if outgoing is not None:
                     return outgoing
@@ -116,9 +117,13 @@ class EventStream:
                     return None
             if not self._events and self._may_have_events:
                 self._read(now_s)
+            if not self._events and self._is_live_turn:
+                self._is_live_turn = False
+                return self.next(now_s)
         if not self._events:
             return None
         transition = self._events.popleft()
+        self._is_live_turn = bool(self._events) and self._is_live_turn
         is_old = self._is_historical(transition, now_s)
         return Outgoing(event_payload(transition, is_old), transition.seq)
 
@@ -202,6 +207,7 @@ class EventStream:
             replay.done(None, str(error))
             return None
         if not replay.events:
+            self._is_live_turn = True
             self._replays.remove(replay)
             replay.done(self._summary(replay), None)
             return None

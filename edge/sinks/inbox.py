@@ -64,6 +64,7 @@ class Inbox:
         if not payload and is_retained:
             return False  # Somebody clears a retained request.
         self.taken += 1
+        connection = self._outbox.connection
         command = topic.removeprefix(self._prefix)
         response = f"{self._answers}{command if _COMMAND.fullmatch(command) else 'unknown'}"
 
@@ -74,7 +75,7 @@ class Inbox:
             if self._outbox.packet_limit.is_too_large(response, len(payload)):
                 too_large = "the answer is larger than what this broker takes; ask for less"
                 payload = encode(answer(transaction, None, too_large))
-            self._outbox.respond(response, payload, packet_id)
+            self._outbox.respond(response, payload, packet_id, connection)
             self._wake()
 
         try:

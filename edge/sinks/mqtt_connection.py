@@ -177,9 +177,9 @@ class Connection:
     def _send(self, now_s: float) -> None:
         while (message := self._outbox.next(now_s)) is not None:
             info = self._client.publish(message.topic, message.payload, 1, message.is_retained)
+            self._outbox.sent(info.mid, message)
             if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return  # The connection just ended; the next one sends everything again.
-            self._outbox.sent(info.mid, message)
             if message.request_id:
                 self._client.ack(message.request_id, 1)
 

@@ -20,12 +20,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from edge.journal import Journal
 from edge.sinks.event_stream import EventStream, Replay
-from edge.sinks.packet_limit import PacketLimit
+from edge.sinks.packet_limit import LARGE_BYTES, PacketLimit
 from edge.sinks.payloads import encode
 from edge.sinks.published import Published
 from edge.types import Transition
@@ -72,6 +72,7 @@ class Outbox:
         self._retained: dict[str, bytes] = {}
         self._pending: dict[str, None] = {}  # topics to send, in this order
         self._answers: deque[Message] = deque()
+        self.connection = 0  # which one this is, counted from 1
         # From here on: the connection's thread only.
         self._window = WINDOW
         self._flying: dict[int, Message] = {}  # by packet id
@@ -101,12 +102,14 @@ class Outbox:
             self._pend_all()
             return sum(1 for payload in self._retained.values() if payload)
 
-    def respond(self, topic: str, payload: bytes, request_id: int = 0) -> None:
+    def respond(self, topic: str, payload: bytes, request_id: int = 0, connection: int = 0) -> None:
         """Take the answer to a request; `request_id` is 0 where the broker waits for none.
 
         Without the broker's flow control answers beyond MOST_ANSWERS are dropped.
         """
         with self._lock:
+            if connection != self.connection:
+                request_id = 0  # The broker does not wait for it any more.
             if request_id or len(self._answers) < MOST_ANSWERS:
                 self._answers.append(Message(topic, payload, False, request_id=request_id))
 
@@ -132,7 +135,12 @@ class Outbox:
         unsettled = [(m.topic, len(m.payload)) for m in self._flying.values() if m.is_retained]
         self.packet_limit.begin(largest_packet_bytes, unsettled, now_s)
         self._window = min(WINDOW, receive_maximum)
-        unanswered = [message for message in self._flying.values() if message.request_id]
+        # A large one may be why the connection ended, and the broker numbers requests anew.
+        unanswered = [
+            replace(message, request_id=0)
+            for message in self._flying.values()
+            if message.request_id and len(message.payload) < LARGE_BYTES
+        ]
         self._flying.clear()
         self._flying_topics.clear()
         self._flying_events = 0
@@ -140,7 +148,9 @@ class Outbox:
         self._retry_s = None
         ghosts = self._published.topics(now_s)
         with self._lock:
-            self._answers.extendleft(reversed(unanswered))
+            self.connection += 1
+            waiting = [replace(message, request_id=0) for message in self._answers]
+            self._answers = deque([*unanswered, *waiting])
             self._retained[self._status_topic] = status
             for topic in ghosts:
                 self._retained.setdefault(topic, b"")
@@ -190,7 +200,9 @@ class Outbox:
         if refusal is not None:
             self._refuse(message, refusal, now_s)
             return
-        if message.topic in self._refused:
+        # Events behind a refused one say nothing of it: it is read and offered again.
+        is_awaited = message.topic == self._events_topic and self._retry_s is not None
+        if message.topic in self._refused and not is_awaited:
             self._refused.discard(message.topic)
             log.warning("MQTT: the broker takes %s again", message.topic)
         if message.seq:
@@ -211,6 +223,7 @@ class Outbox:
         with self._lock:
             for topic in former:
                 self._retained.pop(topic, None)
+                self._pending.pop(topic, None)
 
     def is_settled(self, topic: str) -> bool:
         """Return whether the broker answered to the topic's newest retained value."""

@@ -43,7 +43,10 @@ class Published:
                 self._is_failing = False
             except JournalError as error:
                 self._fail(error, now_s)
-        return [*self._presumed, *(self._is_cleared or ())]
+        known = (self._is_cleared or {}).items()
+        # A former name's were cleared by whoever bore it: they may be another device's by now.
+        ours = (topic for topic, is_cleared in known if not is_cleared or self._is_own(topic))
+        return [*self._presumed, *ours]
 
     def is_noted(self, topic: str) -> bool:
         """Return whether the ledger knows that the topic is published."""
@@ -82,7 +85,7 @@ class Published:
         if now_s < self._retry_s or self._is_cleared is None:
             return set()
         # A former name may be another device's tomorrow: its topics are cleared once.
-        former = {topic for topic in unwanted if not topic.startswith(self._own)}
+        former = {topic for topic in unwanted if not self._is_own(topic)}
         try:
             self._ledger.clear(unwanted - former)
             self._ledger.forget(former)
@@ -95,6 +98,9 @@ class Published:
         for topic in former:
             del self._is_cleared[topic]
         return former
+
+    def _is_own(self, topic: str) -> bool:
+        return topic.startswith(self._own)
 
     def _fail(self, error: JournalError, now_s: float) -> None:
         self._retry_s = now_s + RETRY_S
