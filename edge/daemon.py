@@ -153,7 +153,8 @@ class _Watch:
         if self._is_renamed:
             self._fanout.each(lambda sink: sink.retire())
         self._fanout.each(lambda sink: sink.close())
-        self._journal.close()
+        if not isinstance(outcome, Parts) or outcome.journal is not self._journal:
+            self._journal.close()
         return outcome
 
     def _attend(self) -> int | Parts:
@@ -225,8 +226,8 @@ class _Watch:
             self._dropped = journal.dropped
             self._alerts.begin(
                 "journal_overflow",
-                f"{journal.dropped} events were given up, because more than "
-                f"{journal.max_unacknowledged} waited for the broker; see that it can be reached",
+                f"events were given up, because more than {journal.max_unacknowledged} waited for "
+                "the broker; see that it can be reached (`events_dropped` in P/health counts them)",
             )
         elif depth is not None and depth < journal.max_unacknowledged // 2:
             self._alerts.end("journal_overflow")
@@ -255,7 +256,9 @@ class _Watch:
         try:
             settings = read_settings(self._daemon.config_path)
             if _connections(settings) != _connections(current.settings):
-                parts = build_parts(settings, current.classifier)
+                is_same_storage = settings.storage == current.settings.storage
+                journal = self._journal if is_same_storage else None
+                parts = build_parts(settings, current.classifier, journal)
                 self._is_renamed = _address(settings) != _address(current.settings)
                 self._problem = None
                 self._alerts.end("settings_invalid", cause="files")

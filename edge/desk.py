@@ -86,7 +86,7 @@ class Desk:
         return not self._waiting
 
 
-class Pace:
+class Allowance:
     """How often each kind of request is worked on: a token bucket per command."""
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:

@@ -59,6 +59,7 @@ class Journal:
     reserved in the small file beside it, whatever the clock says. In memory it counts from 1.
 
     Attributes:
+        has_outbox: whether a broker will acknowledge what is recorded from now on.
         ledger: what was ever published, in the same file.
         dropped: events that were given up unsent since the start, because more than
             `max_unacknowledged` were waiting.
@@ -83,7 +84,7 @@ class Journal:
         Raises:
             JournalError: the file can neither be opened nor created.
         """
-        self._has_outbox = has_outbox
+        self.has_outbox = has_outbox
         self._keep_days = keep_days
         self._keep_events = keep_events
         self._max_unacknowledged = max_unacknowledged
@@ -100,15 +101,6 @@ class Journal:
     def newest_seq(self) -> int:
         """The number of the newest event, also of one that is no longer kept; 0 without any."""
         return self._newest_seq
-
-    def read_newest_seq(self) -> int:
-        """Return the same as the file has it, where another journal may write to it too.
-
-        Raises:
-            JournalError: the file cannot be read.
-        """
-        statement = "SELECT seq FROM sqlite_sequence WHERE name = 'events'"
-        return max(self._file.rows(statement, parse=lambda row: int(row[0])), default=0)
 
     @property
     def max_unacknowledged(self) -> int:
@@ -178,7 +170,7 @@ class Journal:
         statement = "SELECT count(*) FROM events WHERE seq > ?"
         (kept,) = self._file.rows(statement, (seq,), parse=lambda row: int(row[0]))
         # Numbers grow by one: where there are fewer, some are gone.
-        return kept >= self.read_newest_seq() - seq
+        return kept >= self._newest_seq - seq
 
     def acknowledge(self, seqs: Iterable[int]) -> None:
         """Take the events out of the outbox, in one transaction.
@@ -271,7 +263,7 @@ class Journal:
                 transition.probability,
                 transition.reason,
                 _text(transition.at),
-                0 if self._has_outbox else 1,
+                0 if self.has_outbox else 1,
             ),
         )
         assert cursor.lastrowid is not None  # noqa: S101  -- an INSERT always has one

@@ -71,6 +71,7 @@ class JournalFile:
         self._prepare = prepare
         self._clock = clock
         self._lock = threading.Lock()
+        self.generation = 0  # grows when a damaged file is replaced
         self._connection: sqlite3.Connection | None = None
         try:
             self._connection = self._open()
@@ -193,6 +194,7 @@ class JournalFile:
             log.error("%s: the damaged journal cannot be set aside: %s", path, error)
 
     def _move_aside(self, path: Path, cause: sqlite3.Error) -> None:
+        self.generation += 1
         at = self._clock().astimezone(UTC)
         while (aside := path.with_name(f"{path.name}.corrupt-{at:%Y%m%dT%H%M%SZ}")).exists():
             at += timedelta(seconds=1)
@@ -206,7 +208,9 @@ class JournalFile:
             cause,
             aside.name,
         )
-        for old in self.damaged()[KEEP_CORRUPT:]:
+        # Not by the clock alone: it may say that the newest is the oldest.
+        others = [path for path in self.damaged() if path != aside]
+        for old in others[KEEP_CORRUPT - 1 :]:
             for suffix in _PARTS:
                 old.with_name(old.name + suffix).unlink(missing_ok=True)
 

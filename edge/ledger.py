@@ -5,7 +5,7 @@ long forgotten: a slot that was removed while the daemon was off, a topic below 
 So every retained topic is noted here before it is first sent. What was cleared is remembered
 for a while, because a broker may come back from an older copy of its memory.
 
-Belongs to the MQTT thread; lies in the journal's file.
+Lies in the journal's file; the MQTT thread writes it, others may read.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ class Ledger:
     def __init__(self, file: JournalFile, clock: Callable[[], datetime]) -> None:
         self._file = file
         self._clock = clock
+
+    @property
+    def generation(self) -> int:
+        """A number that changes when the journal's file is replaced, and the ledger with it."""
+        return self._file.generation
 
     def topics(self) -> dict[str, bool]:
         """Return every topic that was published, and whether it was cleared since.

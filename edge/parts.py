@@ -138,25 +138,32 @@ class Parts:
     stamp: str  # see `stamp_of`
 
 
-def build_parts(settings: Settings, current: Classifier | None = None) -> Parts:
+def build_parts(
+    settings: Settings, current: Classifier | None = None, journal: Journal | None = None
+) -> Parts:
     """Return new parts; `current` is the classifier in use.
 
-    They may be built while older ones are in use: no sink has begun, and the journal's
-    file may be open twice.
+    They may be built while older ones are in use: no sink has begun. `journal` is the one in use
+    where the storage stays the same: two on one file know nothing of each other.
 
     Raises:
         ConfigurationError: something cannot be built; nothing stays open then.
     """
     stamp = stamp_of(settings)  # Before it is read: an edit meanwhile shall show.
     assignment = open_assignment(settings, current)
-    journal = open_journal(settings.storage, settings.mqtt is not None)
+    has_outbox = settings.mqtt is not None
+    is_shared = journal is not None
+    if journal is None:
+        journal = open_journal(settings.storage, has_outbox)
     frame_desk, reload_desk = Desk(), Desk()
     desks = {**dict.fromkeys(ANSWERS, frame_desk), "reload": reload_desk}
     try:
         sinks = build_sinks(settings, journal, desks)
     except BaseException:
-        journal.close()
+        if not is_shared:
+            journal.close()
         raise
+    journal.has_outbox = has_outbox
     return Parts(assignment, journal, tuple(sinks), frame_desk, reload_desk, stamp)
 
 

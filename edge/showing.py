@@ -1,6 +1,6 @@
 """Taking references: what a person shows, checked before it is believed.
 
-`slotwatch reference` and the daemon's request `reference` both come here.
+`slotwatch reference` and the daemon's request `reference` (in the inference thread) both come here.
 """
 
 from __future__ import annotations

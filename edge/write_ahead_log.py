@@ -34,7 +34,7 @@ def newest_left(path: Path) -> int | None:
         index = _read_index(path)
         with path.with_name(f"{path.name}-wal").open("rb") as log_file:
             salts = log_file.read(_HEADER_BYTES)[_LOG_SALTS]
-    except FileNotFoundError:
+    except OSError:
         return None
     first, second = index[:_INDEX_BYTES], index[_INDEX_BYTES:]
     if first != second or len(salts) < 8 or first[_INDEX_SALTS] != salts:
@@ -69,6 +69,8 @@ def has_lost_commits(connection: sqlite3.Connection, path: Path, left: int | Non
             return _newest_commit(log_file, frames, page_bytes) > known
     except FileNotFoundError:
         return False
+    except OSError:
+        return True  # What cannot be read may hold anything.
 
 
 def _newest_known(path: Path) -> int:

@@ -2,7 +2,7 @@
 
 Every method is called from the daemon's own threads, returns at once and never raises
 for what a network or a disk does: a sink that fails must not stop the cabinet's watch.
-A new kind of sink is a file here and a line in the daemon's `SINKS`.
+A new kind of sink is a file here and a line in `build_sinks` of `edge.parts`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How connections to a broker end, and what a technician is told about it."""
+"""How connections to a broker end, and what a technician is told about it; the MQTT thread's."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class EventStream:
         # When the newest events of this run happened, by seq, on the monotonic clock: the
         # other one may jump before they are sent.
         self._recent: dict[int, float] = {}
-        self._first_seq = journal.newest_seq + 1  # of this run
+        self._first_seq: int | None = None  # of this run
         self._newest_seq = 0  # of this run, as told
         self._may_have_events = True
         # From here on: the connection's thread only.
@@ -71,6 +71,10 @@ class EventStream:
         self._is_failing = False
         self._replays: deque[Replay] = deque()
         self._is_live_turn = False  # a replay is over: what waited goes before the next one
+
+    def start(self) -> None:
+        """Take that what is recorded from now on is told here."""
+        self._first_seq = self._journal.newest_seq + 1
 
     def expect(self, transition: Transition, now_s: float) -> None:
         """Take that the journal holds a new event."""
@@ -177,7 +181,7 @@ class EventStream:
             log.error("MQTT: %s", error)
 
     def _is_historical(self, transition: Transition, now_s: float) -> bool:
-        if transition.seq < self._first_seq:
+        if self._first_seq is None or transition.seq < self._first_seq:
             return is_historical(transition, self._clock())
         with self._lock:
             if transition.seq > self._newest_seq:
@@ -218,10 +222,12 @@ class EventStream:
         return Outgoing(payload, 0)
 
     def _begin_replay(self, replay: Replay, now_s: float) -> None:
+        # Before the look at the live ones: what is recorded in between is not history.
+        newest_seq = self._journal.newest_seq
         if not self._events:
             self._read(now_s)
         # What has not gone out yet goes out by itself.
-        replay.up_to = self._events[0].seq - 1 if self._events else self._journal.read_newest_seq()
+        replay.up_to = self._events[0].seq - 1 if self._events else newest_seq
         replay.is_complete = self._journal.is_complete_since(replay.since)
         replay.last = replay.since
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edge.desk import Desk, Pace
+from edge.desk import Allowance, Desk
 from edge.requests import Request, RequestRefused, answer, read_request
 from edge.sinks.event_stream import Replay
 from edge.sinks.outbox import Outbox
@@ -49,7 +49,7 @@ class Inbox:
         self._outbox = outbox
         self._desks = desks
         self._wake = wake
-        self._pace = Pace()
+        self._allowance = Allowance()
         self._is_refused = False
         self.renew_due_s: float | None = None  # when to publish everything anew
         self.taken = 0  # requests since the start
@@ -81,7 +81,7 @@ class Inbox:
         try:
             request = read_request(command, payload, is_retained)
             try:
-                self._pace.admit(command)
+                self._allowance.admit(command)
                 self._pass_on(request, lambda data, error: reply(request.transaction, data, error))
             except RequestRefused as refused:
                 reply(request.transaction, None, str(refused))
@@ -102,6 +102,10 @@ class Inbox:
     def renew_soon(self) -> None:
         """Publish everything anew a little later, at a moment of this device's own."""
         if self.renew_due_s is None:
+            try:
+                self._allowance.admit("rebirth")
+            except RequestRefused:
+                return
             self.renew_due_s = time.monotonic() + random.uniform(0.0, HOME_ASSISTANT_WITHIN_S)
 
     def look(self, now_s: float) -> None:

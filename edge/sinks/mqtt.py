@@ -120,6 +120,7 @@ class MqttSink:
 
     def start(self) -> None:
         """Begin to connect, in the background."""
+        self._outbox.start()
         self._thread.start()
 
     def slot(self, slot_id: str, memory: SlotMemory) -> None:
@@ -235,7 +236,8 @@ class MqttSink:
         else:
             self._failures = 0
             # A broker that restarts ends connections too, but is gone for a moment.
-            is_suspect = ending.up_for_s < STABLE_AFTER_S and self._is_broker_there()
+            is_short = ending.up_for_s < STABLE_AFTER_S and not self._farewell.is_asked.is_set()
+            is_suspect = is_short and self._is_broker_there()
             self._short = self._short + 1 if is_suspect else 0
         cause, message = ending.cause, ending.message
         if cause is Cause.NO_CONNECTION and self._short >= PUSHED_OFF_AFTER:

@@ -5,7 +5,7 @@ Three kinds of messages, three promises:
   them is sent again on every connection, because brokers forget;
 - an event is history: each one goes out in the order of `seq` and leaves the journal only
   when the broker said that it took it (`edge.sinks.event_stream`);
-- an answer to a request goes out once, to whoever still listens.
+- an answer to a request goes out once, or once more when the connection broke meanwhile.
 
 Nothing is ever left to paho's own queue, which lives in memory and stops at 65,535.
 
@@ -19,7 +19,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -32,7 +32,10 @@ from edge.types import Transition
 
 WINDOW = 100  # messages on their way without an acknowledgement, at most
 RETRY_AFTER_S = 60.0  # what the broker refused is offered again after this long
-MOST_ANSWERS = 256  # that wait to be sent; the broker holds back a flood of requests before
+# Answers that wait to be sent, where the broker does not hold back a flood of requests before,
+MOST_ANSWERS = 256
+MOST_ANSWER_BYTES = 8 << 20
+MOST_FLYING_BYTES = 4 << 20  # and of those on their way: a picture may have a megabyte
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +86,10 @@ class Outbox:
 
     # -- from any thread -----------------------------------------------------------------
 
+    def start(self) -> None:
+        """Take that events are told from now on."""
+        self._stream.start()
+
     def keep(self, topic: str, payload: bytes) -> None:
         """Take the newest retained value of a topic; an empty one clears it."""
         with self._lock:
@@ -110,7 +117,9 @@ class Outbox:
         with self._lock:
             if connection != self.connection:
                 request_id = 0  # The broker does not wait for it any more.
-            if request_id or len(self._answers) < MOST_ANSWERS:
+            waiting_bytes = sum(len(message.payload) for message in self._answers)
+            is_room = len(self._answers) < MOST_ANSWERS and waiting_bytes < MOST_ANSWER_BYTES
+            if request_id or is_room:
                 self._answers.append(Message(topic, payload, False, request_id=request_id))
 
     def expect_event(self, transition: Transition) -> None:
@@ -147,13 +156,12 @@ class Outbox:
         self._refused.clear()
         self._retry_s = None
         ghosts = self._published.topics(now_s)
+        self._pend_ghosts(ghosts)
         with self._lock:
             self.connection += 1
             waiting = [replace(message, request_id=0) for message in self._answers]
             self._answers = deque([*unanswered, *waiting])
             self._retained[self._status_topic] = status
-            for topic in ghosts:
-                self._retained.setdefault(topic, b"")
             self._pend_all()
 
     def replay(self, replay: Replay) -> bool:
@@ -213,6 +221,8 @@ class Outbox:
     def commit(self, now_s: float) -> None:
         """Write down what the broker acknowledged, many messages in one transaction."""
         self._stream.commit(now_s)
+        if not self._published.are_told:
+            self._pend_ghosts(self._published.topics(now_s))
         if not self._published.landed:
             return
         with self._lock:
@@ -238,6 +248,14 @@ class Outbox:
 
     # -- what is next --------------------------------------------------------------------
 
+    def _pend_ghosts(self, topics: Iterable[str]) -> None:
+        """Clear these, unless they have a value."""
+        with self._lock:
+            for topic in topics:
+                if topic not in self._retained:
+                    self._retained[topic] = b""
+                    self._pending[topic] = None
+
     def _pend_all(self) -> None:
         # A dashboard that reads the status first finds true slots behind it.
         self._pending = dict.fromkeys(t for t in self._retained if t != self._status_topic)
@@ -262,7 +280,12 @@ class Outbox:
 
     def _next_answer(self) -> Message | None:
         with self._lock:
-            return self._answers.popleft() if self._answers else None
+            if not self._answers:
+                return None
+            flying = (m.payload for m in self._flying.values() if not m.is_retained)
+            if sum(map(len, flying)) > MOST_FLYING_BYTES:
+                return None
+            return self._answers.popleft()
 
     # -- refusals ------------------------------------------------------------------------
 

@@ -32,14 +32,16 @@ class Published:
         self._presumed = presumed
         self._is_cleared: dict[str, bool] | None = None  # by topic; None: not read yet
         self._landed: set[str] = set()  # cleared by the broker, not yet in the ledger
+        self._generation = 0  # of the journal's file
         self._retry_s = 0.0
         self._is_failing = False
 
     def topics(self, now_s: float) -> list[str]:
-        """Return every topic that may be retained by some broker; to be called first."""
+        """Return every topic that may be retained by some broker."""
         if self._is_cleared is None and now_s >= self._retry_s:
             try:
                 self._is_cleared = self._ledger.topics()
+                self._generation = self._ledger.generation
                 self._is_failing = False
             except JournalError as error:
                 self._fail(error, now_s)
@@ -48,14 +50,19 @@ class Published:
         ours = (topic for topic, is_cleared in known if not is_cleared or self._is_own(topic))
         return [*self._presumed, *ours]
 
+    @property
+    def are_told(self) -> bool:
+        """Whether `topics` has had the ledger to look at."""
+        return self._is_cleared is not None
+
     def is_noted(self, topic: str) -> bool:
         """Return whether the ledger knows that the topic is published."""
+        if self._generation != self._ledger.generation:
+            self._is_cleared = None  # The file was damaged: its successor knows nothing.
         return self._is_cleared is not None and self._is_cleared.get(topic) is False
 
     def note(self, topics: Iterable[str], now_s: float) -> None:
         """Have these noted before they are sent."""
-        if self._is_cleared is None:
-            self.topics(now_s)
         if self._is_cleared is None or now_s < self._retry_s:
             return
         new = [topic for topic in topics if not self.is_noted(topic)]

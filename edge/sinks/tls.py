@@ -1,4 +1,7 @@
-"""Which brokers are believed: those of one authority, under their own name."""
+"""Which brokers are believed: those of one authority, under their own name.
+
+The main thread looks at the files at the start, the MQTT thread before every connection.
+"""
 
 from __future__ import annotations
 

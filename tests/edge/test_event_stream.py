@@ -43,6 +43,7 @@ def record(journal: Journal, count: int, at: datetime = AT) -> list[Transition]:
 
 def begun(journal: Journal, now: datetime = AT) -> EventStream:
     stream = EventStream(journal, clock=lambda: now)
+    stream.start()
     stream.begin(0.0)
     return stream
 
@@ -113,6 +114,21 @@ def test_what_is_no_longer_kept_is_said_and_does_not_break_the_chain(journal: Jo
     assert answers.data[0]["complete"] is False
 
 
+def test_live_events_are_not_starved_by_those_who_ask(journal: Journal) -> None:
+    record(journal, 4)
+    stream, answers = begun(journal), Answers()
+    sent(stream)
+    stream.replay(Replay(0, None, answers))
+    sent(stream, 1)
+    record(journal, 1)
+    for event in journal.since(4, 1):
+        stream.expect(event, 0.0)
+    stream.replay(Replay(0, None, answers))
+    heard = sent(stream)
+    assert heard.index((4, 5, False)) == 3  # after the first replay, before the second
+    assert len(answers.data) == 2
+
+
 def test_few_may_ask_at_once(journal: Journal) -> None:
     stream, answers = begun(journal), Answers()
     for _ in range(MOST_REPLAYS):
@@ -144,6 +160,7 @@ def test_clock_that_jumps_makes_no_news_old_and_no_old_news(
 ) -> None:
     now = AT
     stream = EventStream(journal, clock=lambda: now)
+    stream.start()
     stream.begin(0.0)
     for event in record(journal, 1):
         stream.expect(event, 0.0)

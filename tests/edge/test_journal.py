@@ -161,6 +161,16 @@ def test_seq_does_not_repeat_although_every_event_was_dropped(path: Path) -> Non
     second.close()
 
 
+def test_seq_does_not_begin_at_one_when_a_kill_came_while_the_file_was_made(path: Path) -> None:
+    first = Journal(path, clock=lambda: AT)
+    with first._file.transaction("go back to that moment") as connection:
+        connection.execute("DELETE FROM sqlite_sequence")
+    first.close()
+    second = Journal(path, clock=lambda: AT)
+    assert record(second, 1)[0] > AT.timestamp()
+    second.close()
+
+
 def test_seq_does_not_repeat_on_a_replaced_memory_card(tmp_path: Path) -> None:
     first = Journal(tmp_path / "old.db", clock=lambda: AT)
     last = record(first, 1000)[-1]

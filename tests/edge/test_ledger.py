@@ -67,10 +67,36 @@ def test_topic_below_a_former_name_is_cleared_once_and_an_own_one_is_remembered(
     journal.close()
 
 
+def test_what_another_device_may_be_called_by_now_is_left_alone() -> None:
+    journal = Journal(None)
+    journal.ledger.note(["P/old/info", "P/now/slots/A1"])
+    journal.ledger.clear(["P/old/info", "P/now/slots/A1"])  # by whoever was called so
+    assert Published(journal.ledger, own=("P/now/",)).topics(0.0) == ["P/now/slots/A1"]
+    journal.close()
+
+
+def test_ledger_of_a_journal_that_was_replaced_is_written_anew(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    published = Published(journal.ledger, own=("P/",))
+    published.topics(0.0)
+    published.note(["P/info"], 0.0)
+    assert published.is_noted("P/info")
+    with journal._file.transaction("change a byte") as connection:
+        connection.execute("INSERT INTO slots VALUES ('A1', 'OSCUPIED', '', '', 0, '', 1, '')")
+    with pytest.raises(JournalError):
+        journal.slots()
+    assert not published.is_noted("P/info")
+    assert published.topics(0.0) == []
+    published.note(["P/info"], 0.0)
+    assert journal.ledger.topics() == {"P/info": False}
+    journal.close()
+
+
 class FailingLedger:
     """A ledger on a disk that fails for a while."""
 
     def __init__(self) -> None:
+        self.generation = 0
         self.is_failing = True
         self.noted: list[str] = []
 
@@ -89,6 +115,7 @@ class FailingLedger:
 def test_disk_that_fails_is_said_once_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     ledger = FailingLedger()
     published = Published(ledger, own=("P/",))  # type: ignore[arg-type]
+    assert published.topics(0.0) == []
     published.note(["P/info"], 0.0)
     published.note(["P/info"], RETRY_S - 1)
     published.note(["P/info"], RETRY_S + 1)

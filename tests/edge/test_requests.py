@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge.desk import BURST, MOST_WAITING, PACES_S, Desk, Pace
+from edge.desk import BURST, MOST_WAITING, PACES_S, Allowance, Desk
 from edge.requests import (
     COMMANDS,
     LIMIT_BYTES,
@@ -124,13 +124,13 @@ def test_desk_holds_a_few_and_wakes_whoever_answers() -> None:
 
 def test_requests_of_one_kind_are_spread_over_time() -> None:
     now_s = 100.0
-    pace = Pace(lambda: now_s)
+    allowance = Allowance(lambda: now_s)
     for _ in range(BURST):
-        pace.admit("rebirth")
+        allowance.admit("rebirth")
     with pytest.raises(RequestRefused, match="too many rebirth requests; ask again in 5 s"):
-        pace.admit("rebirth")
-    pace.admit("snapshot")  # another kind has its own
+        allowance.admit("rebirth")
+    allowance.admit("snapshot")  # another kind has its own
     now_s += PACES_S["rebirth"]
-    pace.admit("rebirth")
+    allowance.admit("rebirth")
     with pytest.raises(RequestRefused):
-        pace.admit("rebirth")
+        allowance.admit("rebirth")
