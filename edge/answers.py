@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -11,6 +14,7 @@ import cv2
 from edge.annotate import annotate_frame
 from edge.cameras import CameraError
 from edge.classifier import Classifier
+from edge.desk import Desk, Waiting
 from edge.pipeline import FrameResult, Pipeline
 from edge.requests import Request
 from edge.showing import Wish, check_frame, take_references
@@ -20,26 +24,31 @@ LARGEST_PICTURE_BYTES = 1 << 20  # encoded for JSON
 QUALITIES = (85, 70, 50, 30, 10)  # of the JPEG: the first that fits
 DEADLINE_S = 10.0  # for a new frame
 
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A frame, and what was made of it."""
+
+    settings: Settings
+    classifier: Classifier
+    pipeline: Pipeline  # of which this is the newest frame
+    frame: Frame
+    result: FrameResult
+
 
 class Unanswerable(Exception):
     """The request cannot be answered; the message says why and what to do."""
 
 
-Answer = Callable[[Request, Settings, Classifier, Pipeline, Frame, FrameResult], dict[str, Any]]
-
-
-def snapshot(
-    request: Request,
-    settings: Settings,
-    classifier: Classifier,  # noqa: ARG001 -- every answer takes the same
-    pipeline: Pipeline,
-    frame: Frame,
-    result: FrameResult,
-) -> dict[str, Any]:
+def snapshot(request: Request, seen: Seen) -> dict[str, Any]:
     """Return the frame as a JPEG picture in base64."""
-    image_rgb = frame.image_rgb
+    image_rgb = seen.frame.image_rgb
     if request.arguments["annotated"]:
-        image_rgb = annotate_frame(frame, pipeline, settings.frame_wh, result.readings)
+        image_rgb = annotate_frame(
+            seen.frame, seen.pipeline, seen.settings.frame_wh, seen.result.readings
+        )
     height_px, width_px = image_rgb.shape[:2]
     scale = min(1.0, request.arguments["width"] / width_px)
     if scale < 1:
@@ -51,7 +60,7 @@ def snapshot(
         encoded = base64.b64encode(picture.tobytes()).decode()
         if len(encoded) <= LARGEST_PICTURE_BYTES:
             return {
-                **_seen(frame, result),
+                **_when(seen),
                 "width": image_rgb.shape[1],
                 "height": image_rgb.shape[0],
                 "content_type": "image/jpeg",
@@ -60,24 +69,16 @@ def snapshot(
     raise Unanswerable("the picture is too large; ask for a smaller width")
 
 
-def recheck(
-    request: Request,
-    settings: Settings,
-    classifier: Classifier,  # noqa: ARG001 -- every answer takes the same
-    pipeline: Pipeline,
-    frame: Frame,
-    result: FrameResult,
-) -> dict[str, Any]:
+def recheck(request: Request, seen: Seen) -> dict[str, Any]:
     """Return what the frame says of every slot that was asked for, and what is confirmed.
 
     The slots that were asked for are known to be there.
     """
-    readings = {reading.slot_id: reading for reading in result.readings}
-    known = [slot.id for slot in settings.slots]
-    asked = request.arguments["slots"] or known
+    readings = {reading.slot_id: reading for reading in seen.result.readings}
+    asked = request.arguments["slots"] or [slot.id for slot in seen.settings.slots]
     slots: dict[str, Any] = {}
     for slot_id in asked:
-        reading, memory = readings.get(slot_id), pipeline.memories[slot_id]
+        reading, memory = readings.get(slot_id), seen.pipeline.memories[slot_id]
         probability = reading.probability if reading else None
         reason = reading.reason if reading else memory.reason  # a slot that is disabled
         slots[slot_id] = {
@@ -86,17 +87,10 @@ def recheck(
             "reason": None if reason is None else reason.value,
             "state": memory.state.value,
         }
-    return {**_seen(frame, result), "slots": slots}
+    return {**_when(seen), "slots": slots}
 
 
-def reference(
-    request: Request,
-    settings: Settings,
-    classifier: Classifier,
-    pipeline: Pipeline,  # noqa: ARG001 -- every answer takes the same
-    frame: Frame,
-    result: FrameResult,  # noqa: ARG001
-) -> dict[str, Any]:
+def reference(request: Request, seen: Seen) -> dict[str, Any]:
     """Remember the cabinet as it is now; return what was done, in sentences."""
     wish = Wish(
         request.arguments["empty"],
@@ -104,21 +98,61 @@ def reference(
         tuple(request.arguments["slot"] or ()),
     )
     try:
-        check_frame(frame, settings, "the camera")
-        return {"said": take_references(wish, settings, frame, classifier)}
+        check_frame(seen.frame, seen.settings, "the camera")
+        said = take_references(wish, seen.settings, seen.frame, seen.classifier)
     except (CameraError, ConfigurationError) as error:
         raise Unanswerable(str(error)) from error
+    return {"said": said}
 
 
-ANSWERS: Mapping[str, Answer] = {
+ANSWERS: Mapping[str, Callable[[Request, Seen], dict[str, Any]]] = {
     "snapshot": snapshot,
     "recheck": recheck,
     "reference": reference,
 }
 
 
-def _seen(frame: Frame, result: FrameResult) -> dict[str, Any]:
+def _when(seen: Seen) -> dict[str, Any]:
+    unusable = seen.result.unusable
     return {
-        "at": rfc3339(frame.captured_at),
-        "unusable": None if result.unusable is None else result.unusable.value,
+        "at": rfc3339(seen.frame.captured_at),
+        "unusable": None if unusable is None else unusable.value,
     }
+
+
+def answer_all(asked: Sequence[Waiting], seen: Seen) -> None:
+    """Answer these with a frame."""
+    for waiting in asked:
+        command = waiting.request.command
+        try:
+            data = ANSWERS[command](waiting.request, seen)
+        except Unanswerable as error:
+            waiting.reply(None, str(error))
+        except Exception:
+            # The fence around one request: the cabinet's watch goes on.
+            log.exception("a %s request cannot be answered", command)
+            waiting.reply(None, "an error of this program; its log says more")
+        else:
+            waiting.reply(data, None)
+
+
+def answer_without_frame(desk: Desk, slot_ids: Collection[str], newest: Seen | None) -> None:
+    """Answer what needs no frame, and what no new one came for; `newest` is the one before."""
+    if desk.is_empty():
+        return
+    for waiting in desk.take(lambda waiting: not names_slots(waiting, slot_ids)):
+        waiting.reply(None, f"there is no such slot; there are {', '.join(slot_ids)}")
+    overdue_s = time.monotonic() - DEADLINE_S
+    for waiting in desk.take(lambda waiting: waiting.since_s < overdue_s):
+        if waiting.request.command == "snapshot" and newest is not None:
+            # A camera that uploads a picture now and then: this is how it is known.
+            answer_all([waiting], newest)
+        else:
+            waiting.reply(None, f"no new picture came within {DEADLINE_S:g} s; ask again")
+
+
+def names_slots(waiting: Waiting, slot_ids: Collection[str]) -> bool:
+    """Return whether every slot that is named is one of these."""
+    arguments = waiting.request.arguments
+    named = arguments.get("slots") or arguments.get("slot") or ()
+    return all(slot_id in slot_ids for slot_id in named)

@@ -6,17 +6,17 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from edge import __version__
 from edge.alerts import Alerts, Fanout
-from edge.answers import ANSWERS, DEADLINE_S, Unanswerable
+from edge.answers import Seen, answer_all, answer_without_frame, names_slots
 from edge.cameras import CameraError, CameraUnusable, frozen_after
 from edge.cameras.process import CameraProcess
 from edge.classifier import BUDGET_S, Classifier
-from edge.desk import Desk, Waiting
+from edge.desk import Desk
 from edge.health import Health, Pace
 from edge.journal import Journal
 from edge.learned_head import read_head
@@ -110,7 +110,7 @@ class InferenceThread(threading.Thread):
         self._alerts = alerts
         self._health = health
         self._desk = desk or Desk()
-        self._newest: tuple[Frame, FrameResult] | None = None  # while the camera gives any
+        self._newest: Seen | None = None  # while the camera gives any
         self._back_by_s = time.monotonic() + PROCESSING_DEADLINE_S
         self._settings = assignment.settings
         self._waiting_since_s: float | None = None
@@ -171,7 +171,7 @@ class InferenceThread(threading.Thread):
                 self._adopt_newest()
                 if self._stop_event.is_set():
                     return
-                self._answer_without_frame()
+                answer_without_frame(self._desk, self._regions, self._newest)
                 now_s = time.monotonic()
                 if now_s < due_s and self._desk.is_empty():
                     self._promise(due_s - now_s)
@@ -232,55 +232,20 @@ class InferenceThread(threading.Thread):
         self._patience_s = LOST_CAMERA_DEADLINE_S
         self._alerts.end("camera_lost")
         self._promise(self._model_budget_s())
-        asked = self._desk.take(lambda waiting: not self._is_wrong(waiting))
+        asked = self._desk.take(lambda waiting: names_slots(waiting, self._regions))
         if any(waiting.request.command == "recheck" for waiting in asked):
             self._pipeline.read_anew()
         start_s = time.perf_counter()
         result = self._pipeline.process(frame)
         self._publish(result)
         cost_s = time.perf_counter() - start_s
-        self._newest = (frame, result)
-        self._answer(asked, frame, result)
+        self._newest = Seen(self._settings, self._classifier, self._pipeline, frame, result)
+        answer_all(asked, self._newest)
         self._learn(frame, result)
         self._frames_since_start += 1
         self._health.add_frame(len(result.readings), cost_s)
         self._judge_pace(cost_s)
         return True
-
-    def _answer(self, asked: Sequence[Waiting], frame: Frame, result: FrameResult) -> None:
-        for waiting in asked:
-            request = waiting.request
-            try:
-                data = ANSWERS[request.command](
-                    request, self._settings, self._classifier, self._pipeline, frame, result
-                )
-            except Unanswerable as error:
-                waiting.reply(None, str(error))
-            except Exception:
-                # The fence around one request: the cabinet's watch goes on.
-                log.exception("a %s request cannot be answered", request.command)
-                waiting.reply(None, "an error of this program; its log says more")
-            else:
-                waiting.reply(data, None)
-
-    def _answer_without_frame(self) -> None:
-        """Answer what needs no frame, or what no new one came for."""
-        if self._desk.is_empty():
-            return
-        for waiting in self._desk.take(self._is_wrong):
-            waiting.reply(None, f"there is no such slot; there are {', '.join(self._regions)}")
-        overdue_s = time.monotonic() - DEADLINE_S
-        for waiting in self._desk.take(lambda waiting: waiting.since_s < overdue_s):
-            if waiting.request.command == "snapshot" and self._newest is not None:
-                # A camera that uploads a picture now and then: this is how it is known.
-                self._answer([waiting], *self._newest)
-            else:
-                waiting.reply(None, f"no new picture came within {DEADLINE_S:g} s; ask again")
-
-    def _is_wrong(self, waiting: Waiting) -> bool:
-        arguments = waiting.request.arguments
-        named = arguments.get("slots") or arguments.get("slot") or ()
-        return not self._regions.keys() >= set(named)
 
     def _model_budget_s(self) -> float:
         """Return how long the model may take for a frame; the first has the empties to read."""

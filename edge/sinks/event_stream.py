@@ -90,7 +90,7 @@ class EventStream:
         self._acknowledge(now_s)
         self.read_anew()
         # Who asked has lost the connection too, or asks again when it reads `online`.
-        self._give_up_replays("the connection to the broker broke; ask again")
+        self.give_up_replays("the connection to the broker broke; ask again")
 
     def read_anew(self) -> None:
         """Read the outbox from its beginning."""
@@ -108,7 +108,7 @@ class EventStream:
     def refuse(self, refusal: str) -> None:
         """Take that the broker does not take events: what follows must not overtake."""
         self._events.clear()
-        self._give_up_replays(f"the broker refuses this device's events ({refusal})")
+        self.give_up_replays(f"the broker refuses this device's events ({refusal})")
 
     def next(self, now_s: float) -> Outgoing | None:
         """Return the next event to send, None when there is none; `now_s` is monotonic."""
@@ -240,6 +240,7 @@ class EventStream:
             "complete": replay.is_complete,
         }
 
-    def _give_up_replays(self, why: str) -> None:
+    def give_up_replays(self, why: str) -> None:
+        """Tell those who asked why there is nothing more."""
         while self._replays:
             self._replays.popleft().done(None, why)

@@ -164,6 +164,7 @@ class Connection:
                 is_time = self._outbox.is_idle() or now_s >= self._farewell.offline_by_s
                 if is_time and not has_said_offline:
                     has_said_offline = True
+                    self._outbox.give_up_replays()
                     self._outbox.keep(self._status_topic, self._farewell.status)
                     continue
                 if has_said_offline and self._outbox.is_settled(self._status_topic):

@@ -168,6 +168,10 @@ class Outbox:
         """Send events of the journal again; return False when too many such requests wait."""
         return self._stream.replay(replay)
 
+    def give_up_replays(self) -> None:
+        """Tell those who asked for events again that no more will come."""
+        self._stream.give_up_replays("the device stops, or starts over; ask again")
+
     def next(self, now_s: float) -> Message | None:
         """Return what to send now, None when there is nothing or too much is on its way.
 
