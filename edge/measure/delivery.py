@@ -1,12 +1,12 @@
-"""How long a change of all slots at once takes to reach a subscriber.
+"""How long a change takes to reach a subscriber: of one slot, or of all at once.
 
 The daemon's own parts run here as in the daemon: camera process, inference thread, journal,
 MQTT sink, against a real broker. The pictures are drawn from the bundle's golden crops, the
-surest EMPTY and OCCUPIED ones in turn, so that with each frame every slot changes its state.
+surest EMPTY and OCCUPIED ones, so that with each frame one slot changes its state, or every one.
 
 The time of a frame begins when the inference thread has it in hand, that is, when
 `CameraProcess.next_frame` returns it, and ends when the callback of a subscriber in a process
-of its own was called for the last slot's retained topic.
+of its own was called for the last changed slot's retained topic.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -65,9 +65,10 @@ _STEP = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Delivery:
-    """How long frames whose slots all changed took to their subscriber."""
+    """How long frames took to their subscriber."""
 
     slots: int
+    changing: int  # of them with every frame
     frames: int
     bare_ms: float  # one bare inference, measured before and after
     median_ms: float
@@ -91,8 +92,10 @@ class _WatchedCamera(CameraProcess):
         return frame
 
 
-def measure_delivery(model: Path, frames: int) -> Delivery:
+def measure_delivery(model: Path, frames: int, is_one: bool = False) -> Delivery:
     """Return how long so many frames took, beside the limit that this machine's inference sets.
+
+    With `is_one` one slot changes from frame to frame, another one each time; else all do.
 
     Raises:
         SlotwatchError: not every change came.
@@ -121,12 +124,14 @@ def measure_delivery(model: Path, frames: int) -> Delivery:
             mqtt=MqttSettings(host=broker.host, port=broker.port),
         )
         # The first picture warms up.
-        _write_pictures(folder / "pictures", golden, frames + 1)
-        handed_s, receipts = _watch(settings, (frames + 1) * len(slots))
+        _write_pictures(folder / "pictures", golden, frames + 1, is_one)
+        changes = [len(slots), *[1 if is_one else len(slots)] * frames]
+        handed_s, receipts = _watch(settings, changes)
         bare_ms = statistics.median([bare_before_ms, _bare_ms(bare, len(slots))])
-    delays_ms = sorted(frame_delays_ms(handed_s, receipts, len(slots))[1:])
+    delays_ms = sorted(frame_delays_ms(handed_s, receipts, changes)[1:])
     return Delivery(
         len(slots),
+        changes[-1],
         len(delays_ms),
         bare_ms,
         statistics.median(delays_ms),
@@ -149,43 +154,50 @@ def grid_slots() -> tuple[Slot, ...]:
     )
 
 
-def draw_cabinet(golden: Golden, is_occupied: bool) -> ImageRGB:
-    """Return a picture all of whose slots hold a thing, or none of them.
+def draw_cabinet(golden: Golden, occupied: Collection[int]) -> ImageRGB:
+    """Return a picture whose slots of these numbers hold a thing, and no others.
 
     RGB uint8; each cell is one of the golden crops that the model is surest of.
     """
     order = np.argsort(golden.probability.ravel())
-    surest = order[-_CROPS_PER_STATE:] if is_occupied else order[:_CROPS_PER_STATE]
-    cells = [
-        cv2.resize(golden.crops_rgb[number], CELL_WH, interpolation=cv2.INTER_AREA)
-        for number in surest
-    ]
-    rows = [
-        np.hstack([cells[(row + column) % len(cells)] for column in range(GRID)])
-        for row in range(GRID)
-    ]
+    empty, full = order[:_CROPS_PER_STATE], order[-_CROPS_PER_STATE:]
+    rows = []
+    for row in range(GRID):
+        cells = []
+        for column in range(GRID):
+            surest = full if row * GRID + column in occupied else empty
+            crop_rgb = golden.crops_rgb[surest[(row + column) % _CROPS_PER_STATE]]
+            cells.append(cv2.resize(crop_rgb, CELL_WH, interpolation=cv2.INTER_AREA))
+        rows.append(np.hstack(cells))
     return np.vstack(rows)
 
 
-def _write_pictures(folder: Path, golden: Golden, count: int) -> None:
+def _write_pictures(folder: Path, golden: Golden, count: int, is_one: bool) -> None:
     folder.mkdir()
-    pictures = [
-        cv2.cvtColor(draw_cabinet(golden, is_occupied), cv2.COLOR_RGB2BGR)
-        for is_occupied in (False, True)
-    ]
+    every = range(GRID * GRID)
     for number in range(count):
+        # Every other picture is that of an empty cabinet.
+        occupied: Collection[int] = ()
+        if number % 2:
+            occupied = (number // 2 % len(every),) if is_one else every
         name = f"{_FIRST_AT + number * _STEP:%Y-%m-%d_%H-%M-%S}.png"
-        cv2.imwrite(str(folder / name), pictures[number % 2])
+        picture_bgr = cv2.cvtColor(draw_cabinet(golden, occupied), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(folder / name), picture_bgr)
 
 
-def _watch(settings: Settings, expected: int) -> tuple[Mapping[str, float], Sequence[Receipt]]:
-    """Return when the frames came into the daemon's hands, and what a subscriber received."""
+def _watch(
+    settings: Settings, changes: Sequence[int]
+) -> tuple[Mapping[str, float], Sequence[Receipt]]:
+    """Return when the frames came into the daemon's hands, and what a subscriber received.
+
+    `changes` says how many slots change with each frame.
+    """
     assert settings.mqtt is not None  # noqa: S101  -- the caller gave it
     topic = f"{settings.mqtt.topic_prefix}/{settings.device}/slots/+"
     subscriber = subprocess.Popen(
         [
             *(sys.executable, "-m", "edge.measure.subscriber"),
-            *(settings.mqtt.host, str(settings.mqtt.port), topic, str(expected)),
+            *(settings.mqtt.host, str(settings.mqtt.port), topic, str(sum(changes))),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -198,14 +210,13 @@ def _watch(settings: Settings, expected: int) -> tuple[Mapping[str, float], Sequ
         if subscriber.stdout.readline().strip() != READY:
             raise SlotwatchError("the subscriber did not reach the broker")
         camera = _run_daemon(settings, stack)
-        frames = expected // len(settings.slots)
         try:
             output, _ = subscriber.communicate(
-                timeout=frames * settings.camera.every_s + DEADLINE_S
+                timeout=len(changes) * settings.camera.every_s + DEADLINE_S
             )
         except subprocess.TimeoutExpired:
             raise SlotwatchError(
-                f"not all of {expected} states came; is this machine too busy to measure on?"
+                f"not all of {sum(changes)} states came; is this machine too busy to measure on?"
             ) from None
     return camera.handed_s, [Receipt(*fields) for fields in json.loads(output)]
 
@@ -227,11 +238,12 @@ def _run_daemon(settings: Settings, stack: ExitStack) -> _WatchedCamera:
 
 
 def frame_delays_ms(
-    handed_s: Mapping[str, float], receipts: Sequence[Receipt], slots: int
+    handed_s: Mapping[str, float], receipts: Sequence[Receipt], changes: Sequence[int]
 ) -> list[float]:
     """Return for each frame how long its last slot took, milliseconds, in the frames' order.
 
     `handed_s` maps a frame's time to the moment it was handed over; receipts name that time.
+    `changes` says how many slots change with each frame.
 
     Raises:
         SlotwatchError: a frame's states did not all come.
@@ -242,10 +254,10 @@ def frame_delays_ms(
         last_s[receipt.since] = max(receipt.monotonic_s, last_s.get(receipt.since, 0.0))
         seen.setdefault(receipt.since, set()).add(receipt.topic)
     delays_ms = []
-    for since, from_s in sorted(handed_s.items()):
+    for (since, from_s), expected in zip(sorted(handed_s.items()), changes, strict=True):
         received = len(seen.get(since, ()))
-        if received != slots:
-            raise SlotwatchError(f"{received} of {slots} states came of the frame of {since}")
+        if received != expected:
+            raise SlotwatchError(f"{received} of {expected} states came of the frame of {since}")
         delays_ms.append(1000 * (last_s[since] - from_s))
     return delays_ms
 
