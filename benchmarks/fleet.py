@@ -26,12 +26,11 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
 from benchmarks.fleet_broker import Broker, Observer
 from benchmarks.fleet_devices import PREFIX, SLOTS, Devices, device_name, is_right
+from benchmarks.plots import BLUE, plot
 from edge.cameras.simulator import Simulation
+from edge.cameras.simulator.writers import slots_yaml
 from edge.commands.demo import default_model
 
 ROOT = Path(__file__).parents[1]
@@ -40,8 +39,6 @@ LIMIT_S = 60.0  # for everyone to be back
 START_WITHIN_S = 120.0
 STOP_S = 10.0
 OPEN_FILES = 20_000  # of the broker: a connection each
-
-_LINE, _COLOUR = "#7d8590", "#388bfd"  # seen on white and on black
 
 
 @dataclass(frozen=True)
@@ -71,19 +68,6 @@ class Daemon:
         self.name = f"daemon-{number}"
         self._storage = folder / self.name / "storage"
         self._storage.mkdir(parents=True)
-        grid = Simulation(number, render=False).grid()
-        slots = {
-            "frame": list(grid.frame_wh),
-            "grid": [
-                {
-                    "corners": [list(corner) for corner in grid.corners_px],
-                    "rows": grid.rows,
-                    "columns": grid.columns,
-                    "ids": "{row:A}{column}",
-                    "gap": grid.gap,
-                }
-            ],
-        }
         config = {
             "device": self.name,
             "camera": {"source": f"simulator?seed={number}&activity=0.5", "every": "1s"},
@@ -92,8 +76,9 @@ class Daemon:
             "mqtt": {"host": Broker.host, "port": port, "topic_prefix": PREFIX},
             "storage": str(self._storage),
         }
+        slots = slots_yaml(Simulation(number, render=False).grid())
+        (self._storage.parent / "slots.yaml").write_text(slots, "utf-8")
         # JSON is YAML.
-        (self._storage.parent / "slots.yaml").write_text(json.dumps(slots), "utf-8")
         config_path = self._storage.parent / "config.yaml"
         config_path.write_text(json.dumps(config), "utf-8")
         with (self._storage.parent / "log").open("wb") as log:
@@ -219,25 +204,11 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """Write the plot of the connections; it has no background, for light and dark pages."""
-    settings = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "fleet",  # two runs of the same figures give the same file
-        "font.size": 11,
-        **dict.fromkeys(
-            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _LINE
-        ),
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(6.4, 3.2), layout="constrained")
-        axes = figure.subplots()
-        axes.bar([*figures.connects], [*figures.connects.values()], 0.9, color=_COLOUR)
+    """Write the plot of the connections."""
+    with plot(path, height_in=3.2) as axes:
+        axes.bar([*figures.connects], [*figures.connects.values()], 0.9, color=BLUE)
         axes.set_xlabel("seconds after the broker's start")
         axes.set_ylabel("connections accepted")
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(path, format="svg", transparent=True, metadata=nothing)
 
 
 def main() -> int:

@@ -24,9 +24,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cv2
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
 from benchmarks.arithmetic import (
     MultiplyAdds,
@@ -34,6 +32,7 @@ from benchmarks.arithmetic import (
     product_model,
     this_core,
 )
+from benchmarks.plots import BLUE, LINE, ORANGE, plot
 from edge.bundle import read_bundle
 from edge.classifier import load_runtime
 from edge.commands import bench
@@ -69,8 +68,6 @@ for line in sys.stdin:
         interpreter.invoke()
     print((time.perf_counter() - start_s) * 1000 / int(line), flush=True)
 """
-
-_LINE, _WHOLE, _BARE = "#7d8590", "#db6d28", "#388bfd"  # seen on white and on black
 
 
 @dataclass(frozen=True)
@@ -215,35 +212,20 @@ def size_table(costs: Sequence[FrameCost]) -> str:
 
 
 def draw(costs: Sequence[FrameCost], path: Path) -> None:
-    """Write the plot of cost against slots; it has no background, for light and dark pages."""
+    """Write the plot of cost against slots."""
     slots = [cost.slots for cost in costs]
     bare_ms = np.array([cost.bare_ms for cost in costs])
-    settings = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "speed",  # two runs of the same figures give the same file
-        "font.size": 11,
-        **dict.fromkeys(
-            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _LINE
-        ),
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "legend.frameon": False,
-    }
-    with mpl.rc_context(settings):
-        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-        axes = figure.subplots()
-        axes.loglog(slots, [c.frame_ms for c in costs], "o-", color=_WHOLE, label="whole frame")
-        axes.loglog(slots, bare_ms, "s-", color=_BARE, label="bare interpreter")
+    with plot(path, height_in=4.0) as axes:
+        axes.loglog(slots, [c.frame_ms for c in costs], "o-", color=ORANGE, label="whole frame")
+        axes.loglog(slots, bare_ms, "s-", color=BLUE, label="bare interpreter")
         limit_ms = bench.LIMIT_RATIO * bare_ms
-        axes.loglog(slots, limit_ms, ":", color=_LINE, label=f"limit: {bench.LIMIT_RATIO} x bare")
+        axes.loglog(slots, limit_ms, ":", color=LINE, label=f"limit: {bench.LIMIT_RATIO} x bare")
         axes.set_xticks(slots, [f"{count}" for count in slots])
         axes.minorticks_off()
         axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("slots")
         axes.set_ylabel("ms per frame, every slot read")
         axes.legend()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(path, format="svg", transparent=True, metadata=nothing)
 
 
 def replace_section(document: str, section: str) -> str:

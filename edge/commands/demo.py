@@ -25,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 import edge
 from edge.cameras.simulator import Simulation
+from edge.cameras.simulator.writers import slots_yaml
 from edge.commands.live_view import Board, Header, describe_event, render
 from edge.demo_broker import start_broker
 from edge.types import ConfigurationError, SlotwatchError, State
@@ -101,19 +102,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write_files(folder: Path, seed: int, model: Path, port: int) -> Path:
     """Write the two files a technician would, for the simulated cabinet."""
-    grid = Simulation(seed, render=False).grid()
-    slots = {
-        "frame": list(grid.frame_wh),
-        "grid": [
-            {
-                "corners": [list(corner) for corner in grid.corners_px],
-                "rows": grid.rows,
-                "columns": grid.columns,
-                "ids": "{row:A}{column}",
-                "gap": grid.gap,
-            }
-        ],
-    }
     config = {
         "device": "demo",
         "camera": {
@@ -126,8 +114,9 @@ def _write_files(folder: Path, seed: int, model: Path, port: int) -> Path:
         "mqtt": {"host": "127.0.0.1", "port": port},
         "storage": str(folder / "storage"),
     }
+    slots = slots_yaml(Simulation(seed, render=False).grid())
+    (folder / "slots.yaml").write_text(slots, "utf-8")
     # JSON is YAML: nothing needs quoting by hand.
-    (folder / "slots.yaml").write_text(json.dumps(slots, indent=1), "utf-8")
     (folder / "config.yaml").write_text(json.dumps(config, indent=1), "utf-8")
     return folder / "config.yaml"
 
