@@ -10,25 +10,10 @@ import pytest
 from edge.sinks.home_assistant import discovery_payload, discovery_topic
 from edge.sinks.payloads import encode
 from edge.types import ALERT_IDS
+from tests.info import info
 from tests.schemas import problems, problems_of, schema
 
 PREFIX, DEVICE = "slotwatch/cabinet-a", "cabinet-a"
-
-
-def info(*slots: tuple[str, str | None, bool]) -> dict[str, Any]:
-    region = [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]]
-    return {
-        "version": "0.1.0",
-        "schema": 1,
-        "model": {"name": "default", "sha256": 64 * "a"},
-        "settings_sha256": "07dc",
-        "runtime": "ai-edge-litert",
-        "frame": [1280, 960],
-        "slots": [
-            {"id": slot_id, "label": label, "enabled": is_enabled, "region": region}
-            for slot_id, label, is_enabled in slots
-        ],
-    }
 
 
 TWO_SLOTS = info(("A1", None, True), ("A2", "Drill, 18 V", True))

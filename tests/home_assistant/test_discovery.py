@@ -16,6 +16,7 @@ from edge.sinks.mqtt import MqttSink
 from edge.types import ALERT_IDS, Alert, Reason, SlotMemory, State, rfc3339, utc_now
 from tests.broker import Mosquitto, eventually, retained, subscriber
 from tests.home_assistant.server import HomeAssistant
+from tests.info import info
 from tests.schemas import problems_of
 
 AT = utc_now()
@@ -23,7 +24,6 @@ EMPTY = SlotMemory(State.EMPTY, None, AT, 0.03, State.EMPTY, seq=7)
 OCCUPIED = SlotMemory(State.OCCUPIED, None, AT, 0.97, State.OCCUPIED, seq=8)
 UNKNOWN = SlotMemory(State.UNKNOWN, Reason.CAMERA_LOST, AT, None, State.OCCUPIED, seq=9)
 DISABLED = SlotMemory(State.UNKNOWN, Reason.DISABLED, AT, None, State.OCCUPIED, seq=10)
-REGION = [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]]
 HEALTH: dict[str, Any] = {
     "uptime_s": 3600,
     "frame_age_s": 0.359,
@@ -44,19 +44,8 @@ Labels = dict[str, str | None]
 _numbers = itertools.count(1)
 
 
-def info(labels: Labels) -> dict[str, Any]:
-    return {
-        "version": "0.1.0",
-        "schema": 1,
-        "model": {"name": "default", "sha256": 64 * "a"},
-        "settings_sha256": "07dc",
-        "runtime": "ai-edge-litert",
-        "frame": [1280, 960],
-        "slots": [
-            {"id": slot_id, "label": label, "enabled": True, "region": REGION}
-            for slot_id, label in labels.items()
-        ],
-    }
+def labelled(labels: Labels) -> dict[str, Any]:
+    return info(*((slot_id, label, True) for slot_id, label in labels.items()))
 
 
 class Cabinet:
@@ -84,7 +73,7 @@ class Cabinet:
         )
         for slot_id in labels:
             sink.slot(slot_id, EMPTY)
-        sink.info(info(labels))
+        sink.info(labelled(labels))
         sink.health(HEALTH)
         sink.start()
         try:
@@ -258,18 +247,18 @@ def test_removed_slot_disappears_and_may_come_back(cabinet: Cabinet) -> None:
     with cabinet.running({"A1": None, "A2": None}) as sink:
         cabinet.becomes("binary_sensor.a2", "off")
         sink.forget_slot("A2")
-        sink.info(info({"A1": None}))
+        sink.info(labelled({"A1": None}))
         cabinet.becomes("binary_sensor.a2", None)
         assert cabinet.state("binary_sensor.a1") == "off"
         sink.slot("A2", OCCUPIED)
-        sink.info(info({"A1": None, "A2": None}))
+        sink.info(labelled({"A1": None, "A2": None}))
         cabinet.becomes("binary_sensor.a2", "on")
 
 
 def test_slot_with_a_new_label_keeps_its_entity(cabinet: Cabinet) -> None:
     with cabinet.running({"A1": "Drill"}) as sink:
         cabinet.becomes("binary_sensor.drill", "off")
-        sink.info(info({"A1": "Säge"}))
+        sink.info(labelled({"A1": "Säge"}))
         # Automations refer to the entity's id: only the name that people read is another.
         wanted = f"{cabinet.device} Säge"
         eventually(lambda: cabinet.becomes("binary_sensor.drill", "off")["friendly_name"] == wanted)
