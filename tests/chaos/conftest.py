@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.broker import Mosquitto
+from tests.cabinets import Drawn, draw_pictures
 from tests.chaos.amount import FIGURES
-from tests.chaos.device import draw_pictures
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -20,15 +16,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A real Mosquitto as it is when nothing is configured: without persistence."""
-    mosquitto = Mosquitto(tmp_path)
-    yield mosquitto
-    mosquitto.close()
-
-
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Pictures of every cabinet there can be, see `draw_pictures`."""
-    return draw_pictures(tmp_path_factory.mktemp("chaos") / "drawn")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    """Pictures of six slots, whatever is in them."""
+    return draw_pictures(tmp_path_factory.mktemp("six-slots"), rows=2, columns=3)

@@ -1,9 +1,8 @@
-"""A cabinet of six slots under chaos: its pictures, its real daemon, and what its journal holds."""
+"""A cabinet under chaos: it changes all the time; its real daemon, and what its journal holds."""
 
 from __future__ import annotations
 
 import getpass
-import itertools
 import json
 import os
 import random
@@ -13,66 +12,20 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from edge.bundle import read_bundle, read_golden
 from tests.broker import eventually
-from tests.daemon import MODEL, RunningDaemon, write_yaml
+from tests.cabinets import DeviceFiles, Drawn
+from tests.daemon import RunningDaemon, write_yaml
 
 PREFIX = "slotwatch"
-COLUMNS, ROWS, GAP_PX = 3, 2, 20
-SLOTS = tuple(f"{row}{column + 1}" for row in "AB"[:ROWS] for column in range(COLUMNS))
 KEPT_PICTURES = 6  # in the folder: a daemon that starts reads them all
 PICTURE_EVERY_S = 0.05  # the shortest `camera.every`
 
 Event = tuple[int, str, str, str, str | None]  # seq, slot, before, after, reason
-
-
-def draw_pictures(folder: Path) -> list[Path]:
-    """Write a picture of every cabinet there can be: bit n of the index says slot n is full."""
-    folder.mkdir()
-    golden = read_golden(read_bundle(MODEL))
-    order = np.argsort(golden.probability)
-    things = golden.crops_rgb[order[0]], golden.crops_rgb[order[-1]]
-    noise = np.random.default_rng(1)
-    width_px, height_px = frame_wh()
-    paths = []
-    for index, states in enumerate(itertools.product((0, 1), repeat=len(SLOTS))):
-        # Around the slots a sensor's noise: lines that repeat are a torn picture.
-        image_rgb = noise.integers(80, 180, (height_px, width_px, 3), dtype=np.uint8)
-        for (left_px, top_px, side_px, _), state in zip(boxes().values(), states, strict=True):
-            image_rgb[top_px : top_px + side_px, left_px : left_px + side_px] = things[state]
-        paths.append(folder / f"{index:02d}.png")
-        image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(paths[-1]), image_bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    return paths
-
-
-def side_px() -> int:
-    """Return how wide and high a slot is."""
-    return int(read_golden(read_bundle(MODEL)).crops_rgb.shape[1])
-
-
-def frame_wh() -> tuple[int, int]:
-    """Return the pictures' width and height in pixels."""
-    step_px = side_px() + GAP_PX
-    return COLUMNS * step_px, ROWS * step_px
-
-
-def boxes() -> dict[str, list[int]]:
-    """Return each slot's left, top, width and height in pixels."""
-    side, step_px = side_px(), side_px() + GAP_PX
-    places = itertools.product(range(ROWS), range(COLUMNS))
-    return {
-        slot: [column * step_px, row * step_px, side, side]
-        for slot, (row, column) in zip(SLOTS, places, strict=True)
-    }
 
 
 class Pictures(threading.Thread):
@@ -82,9 +35,8 @@ class Pictures(threading.Thread):
     the pictures go on.
     """
 
-    def __init__(self, folder: Path, drawn: list[Path], seed: int) -> None:
+    def __init__(self, folder: Path, drawn: Sequence[Path], seed: int) -> None:
         super().__init__(name="pictures", daemon=True)
-        folder.mkdir()
         self._folder = folder
         self._drawn = drawn
         self._random = random.Random(seed)
@@ -111,49 +63,32 @@ class Pictures(threading.Thread):
         """Let nothing change any more."""
         self._is_paused.set()
 
-    def resume(self) -> None:
-        """Let things change again."""
-        self._is_paused.clear()
-
     def close(self) -> None:
         """End, and wait for it."""
         self._is_over.set()
         self.join()
 
 
-class Device:
+class Device(DeviceFiles):
     """One cabinet with its files, and at most one daemon."""
 
-    def __init__(self, folder: Path, name: str, port: int, drawn: list[Path], seed: int) -> None:
+    def __init__(self, folder: Path, name: str, port: int, drawn: Drawn, seed: int) -> None:
         """`port` is a broker's on this machine."""
         folder.mkdir()
+        super().__init__(folder, "127.0.0.1", port, drawn, name)
+        self.config["decision"]["confirm"] = 1
+        self.write()
         self.name = name
         self.topics = f"{PREFIX}/{name}"
-        self.pictures = Pictures(folder / "pictures", drawn, seed)
-        self.storage = folder / "state"
-        self.config_path = folder / "config.yaml"
-        self._slots_path = folder / "slots.yaml"
-        self.write_slots(boxes())
-        write_yaml(
-            self.config_path,
-            {
-                "device": name,
-                "camera": {"source": "pictures", "every": "50ms", "stall_after": "60s"},
-                "model": str(MODEL),
-                "slots": "slots.yaml",
-                "decision": {"confirm": 1},
-                "mqtt": {"host": "127.0.0.1", "port": port, "topic_prefix": PREFIX},
-                "storage": "state",
-            },
-        )
         self._daemon: RunningDaemon | None = None
-        self.pictures.start()
+        self.camera = Pictures(self.pictures, drawn.paths, seed)
+        self.camera.start()
 
     def write_slots(self, slots: Mapping[str, list[int]]) -> None:
         """Replace the slots file, as an editor does that saves by rename."""
-        temporary = self._slots_path.with_suffix(".new")
-        write_yaml(temporary, {"frame": list(frame_wh()), "slots": dict(slots)})
-        temporary.replace(self._slots_path)
+        temporary = self.slots_path.with_suffix(".new")
+        write_yaml(temporary, {"frame": list(self.frame_wh), "slots": dict(slots)})
+        temporary.replace(self.slots_path)
 
     @property
     def daemon(self) -> RunningDaemon:
@@ -188,7 +123,7 @@ class Device:
 
     def close(self) -> None:
         """End whatever runs."""
-        self.pictures.close()
+        self.camera.close()
         if self._daemon is not None:
             self._daemon.stop(signal.SIGKILL)
 
@@ -202,10 +137,6 @@ class Device:
         return status
 
     # -- what its journal holds ----------------------------------------------------------
-
-    def journal(self) -> sqlite3.Connection:
-        """Return a reading connection to the journal, for while the daemon runs."""
-        return sqlite3.connect(f"file:{self.storage}/journal.db?mode=ro", uri=True)
 
     @contextmanager
     def journal_left(self) -> Iterator[sqlite3.Connection]:
@@ -232,7 +163,7 @@ def lasting_memory(folder: Path) -> tuple[str, ...]:
 
 @contextmanager
 def devices(
-    folder: Path, names: tuple[str, ...], port: int, drawn: list[Path]
+    folder: Path, names: tuple[str, ...], port: int, drawn: Drawn
 ) -> Iterator[list[Device]]:
     """Yield devices whose pictures change already; their daemons are not started."""
     made: list[Device] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.broker import Mosquitto, retained
 from tests.chaos.certificates import Authorities
-from tests.chaos.sinks import DEVICE
+from tests.sinks import DEVICE
 
 PASSWORD = "swordfish-73a1"
 READER = ("reader", "reader")

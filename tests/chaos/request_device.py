@@ -11,7 +11,7 @@ from typing import Any
 
 from edge.desk import Desk
 from edge.types import rfc3339, utc_now
-from tests.chaos.sinks import Device
+from tests.sinks import Device
 
 EVENTS = 300
 

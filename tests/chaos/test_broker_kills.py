@@ -59,7 +59,7 @@ def test_a_killed_broker_is_told_the_truth_again_and_its_consumers_miss_nothing(
                 wait_s, heal_s = _bring_back(broker, cabinet)
                 waits_s.append(wait_s)
                 heals_s.append(heal_s)
-            cabinet.pictures.pause()
+            cabinet.camera.pause()
 
             def is_all_seen() -> bool:
                 with closing(cabinet.journal()) as journal:

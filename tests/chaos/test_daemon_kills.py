@@ -47,11 +47,12 @@ def test_a_killed_daemon_loses_repeats_and_invents_no_change(tmp_path, broker, d
         most_waiting = max(torment.result() for torment in torments)
         count = 0
         for cabinet in cabinets:
-            count += _settle(cabinet, [steady, killed])
+            _settle(cabinet, [steady, killed])
             told = told_states(retained(broker, f"{cabinet.topics}/slots/+"))
             with cabinet.journal_left() as journal:
                 assert told == slot_states(journal)
                 kept = events(journal)
+            count += len(kept)
             for recorder in (steady, killed):
                 assert recorder.handled(cabinet.name) == kept
     report(
@@ -101,14 +102,11 @@ def _disturb(torments: list[Future[int]], consumer: Recorder, broker: Mosquitto)
     return kills
 
 
-def _settle(cabinet: Device, consumers: list[Recorder]) -> int:
-    """Let the device live until the consumers have everything, then stop it.
-
-    Returns how many events there are.
-    """
+def _settle(cabinet: Device, consumers: list[Recorder]) -> None:
+    """Let the device live until the consumers have everything, then stop it."""
     cabinet.start()
     cabinet.wait_until_connected()
-    cabinet.pictures.pause()
+    cabinet.camera.pause()
 
     def is_all_seen() -> bool:
         with closing(cabinet.journal()) as journal:
@@ -122,9 +120,8 @@ def _settle(cabinet: Device, consumers: list[Recorder]) -> int:
     cabinet.stop()
     with cabinet.journal_left() as journal:
         assert problems_of_journal(journal) == []
-        newest, count = newest_seq(journal), len(events(journal))
+        newest = newest_seq(journal)
     eventually(
         lambda: all(consumer.seen(cabinet.name) == newest for consumer in consumers),
         what=what_is_missing,
     )
-    return count

@@ -20,19 +20,19 @@ from jsonschema import Draft202012Validator
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from tests.broker import MOSQUITTO, Mosquitto, eventually, retained, subscriber
+from tests.cabinets import PREFIX, Cabinet, states, wait_for
 from tests.chaos.amount import amount, report
 from tests.chaos.fuzzed_requests import COMMANDS, FuzzedRequest, fuzzed_requests
+from tests.chaos.memory import memory_mb
 from tests.chaos.request_device import EVENTS
-from tests.chaos.sinks import DEVICE
-from tests.daemon import running_daemon
-from tests.e2e.test_daemon import PREFIX, Cabinet, states, things, wait_for  # noqa: F401
+from tests.daemon import REPOSITORY, running_daemon
 from tests.schemas import schema
+from tests.sinks import DEVICE
 
 pytestmark = pytest.mark.skipif(
     MOSQUITTO is None, reason="mosquitto is not installed (Debian: apt-get install mosquitto)"
 )
 
-REPOSITORY = Path(__file__).parents[2]
 TOP = f"slotwatch/{DEVICE}"
 REQUESTS = 1_000_000
 MOST_UNANSWERED = 200  # the device keeps 256 answers for those who asked with QoS 0
@@ -133,39 +133,29 @@ def request_device(broker: Mosquitto) -> Iterator[int]:
         process.wait(10)
 
 
-def rss_mb(pid: int) -> float:
-    """Return what a process holds in memory."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_every_request_is_answered_and_nothing_is_changed_by_nonsense(tmp_path: Path) -> None:
+def test_every_request_is_answered_and_nothing_is_changed_by_nonsense(broker: Mosquitto) -> None:
     count = amount(REQUESTS)
-    broker = Mosquitto(tmp_path)
-    try:
-        with (
-            request_device(broker) as pid,
-            consumer(broker) as asking,
-            subscriber(broker, f"{TOP}/status") as watching,
-        ):
-            slots = retained(broker, f"{TOP}/slots/#")
-            started_s = time.monotonic()
-            for number, request in enumerate(fuzzed_requests(seed=11, count=count)):
-                if number == count // 5:  # warmed up
-                    before_mb = rss_mb(pid)
-                asking.ask(request)
-            asking.wait()
-            growth_mb = rss_mb(pid) - before_mb
-            took_s = time.monotonic() - started_s
-            assert retained(broker, f"{TOP}/slots/#") == slots
-            # A rebirth says it again; a connection that ended would have said `lost`.
-            assert set(watching.of(f"{TOP}/status")) == {b"online"}
-            assert asking.wrong == []
-            assert asking.answers.keys() == {"ok", "error"}
-    finally:
-        broker.close()
+    with (
+        request_device(broker) as pid,
+        consumer(broker) as asking,
+        subscriber(broker, f"{TOP}/status") as watching,
+    ):
+        slots = retained(broker, f"{TOP}/slots/#")
+        started_s = time.monotonic()
+        for number, request in enumerate(fuzzed_requests(seed=11, count=count)):
+            if number == count // 5:  # warmed up
+                before_mb = memory_mb(pid)
+            asking.ask(request)
+        asking.wait()
+        growth_mb = memory_mb(pid) - before_mb
+        took_s = time.monotonic() - started_s
+        assert retained(broker, f"{TOP}/slots/#") == slots
+        # A rebirth says it again; a connection that ended would have said `lost`.
+        assert set(watching.of(f"{TOP}/status")) == {b"online"}
+        assert asking.wrong == []
+        assert asking.answers.keys() == {"ok", "error"}
     report(
         f"{count:,} fuzzed requests in {took_s:.0f} s ({count / took_s:,.0f} per second): "
         f"{asking.answers['ok']:,} answered, {asking.answers['error']:,} refused with a reason, "
@@ -177,31 +167,25 @@ def test_every_request_is_answered_and_nothing_is_changed_by_nonsense(tmp_path: 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_real_daemon_goes_on_watching_through_fuzzed_requests(
-    tmp_path: Path,
-    things: Any,  # noqa: F811
+    broker: Mosquitto, cabinet: Cabinet
 ) -> None:
     count = amount(REQUESTS // 100)
-    broker = Mosquitto(tmp_path)
-    cabinet = Cabinet(tmp_path, broker, things)
-    cabinet.show(0, 1)
-    try:
-        with running_daemon(cabinet.config_path) as daemon, consumer(broker, PREFIX) as asking:
-            wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
-            for number, request in enumerate(fuzzed_requests(seed=12, count=count)):
-                # Whoever may ask for it teaches the device what is empty: no harm, but a change.
-                if request.command != "reference" or not TEACHES.search(request.payload):
-                    asking.ask(request)
-                if number % 100 == 0:
-                    cabinet.show(0, 1, frames=1)
-            cabinet.show(0, 1)
-            asking.wait(60)
-            assert states(broker) == {"A1": "EMPTY", "A2": "OCCUPIED"}
-            assert asking.wrong == []
-            cabinet.show(1, 0)
-            wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "EMPTY"})
-            assert "Traceback" not in daemon.log()
-    finally:
-        broker.close()
+    cabinet.show("A2")
+    with running_daemon(cabinet.config_path) as daemon, consumer(broker, PREFIX) as asking:
+        wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
+        for number, request in enumerate(fuzzed_requests(seed=12, count=count)):
+            # Whoever may ask for it teaches the device what is empty: no harm, but a change.
+            if request.command != "reference" or not TEACHES.search(request.payload):
+                asking.ask(request)
+            if number % 100 == 0:
+                cabinet.show("A2", frames=1)
+        cabinet.show("A2")
+        asking.wait(60)
+        assert states(broker) == {"A1": "EMPTY", "A2": "OCCUPIED"}
+        assert asking.wrong == []
+        cabinet.show("A1")
+        wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "EMPTY"})
+        assert "Traceback" not in daemon.log()
     report(
         f"{count:,} fuzzed requests to a daemon: {asking.answers['ok']:,} answered, "
         f"{asking.answers['error']:,} refused with a reason"

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import filterfalse
 from pathlib import Path
 
@@ -23,8 +24,9 @@ from tests.chaos.certificates import CA, RIGHT_NAME, Authorities, Certificate
 from tests.chaos.fake_broker import acknowledgement, packets
 from tests.chaos.fuzzed_packets import packet
 from tests.chaos.guarded import EVERYTHING, PASSWORD, TOP, Guarded, mutual
-from tests.chaos.sinks import DEVICE, device, said
-from tests.chaos.witness import Witness
+from tests.fake_server import FakeServer
+from tests.info import info
+from tests.sinks import DEVICE, device, said
 
 # paho leaves the socket of a failed handshake to the garbage collector, which complains.
 pytestmark = pytest.mark.filterwarnings(
@@ -129,39 +131,31 @@ DENIED = (
     ),
     *("homeassistant/#", "slotwatch/#"),
 )
-INFO = {
-    "version": "0.1.0",
-    "model": {"name": "default", "sha256": "0" * 64},
-    "slots": [
-        {"id": slot_id, "label": None, "enabled": True, "region": []} for slot_id in ("A1", "A2")
-    ],
-}
 
 
 @pytest.mark.parametrize("denied", DENIED)
 def test_denied_topic_is_said_once_and_told_when_it_is_allowed(
     denied: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, tally: list[str]
 ) -> None:
-    broker = Guarded(tmp_path, f"{EVERYTHING}\ntopic deny {denied}")
     is_denied = functools.partial(paho.topic_matches_sub, denied)
     access = {"username": "cabinet", "password": PASSWORD, "home_assistant": True}
-    try:
-        with device(broker.host, broker.port, **access) as refused:
-            refused.sink.health({"uptime_s": 1})
-            refused.sink.info(INFO)
-            seq = refused.change()
-            eventually(lambda: refusals(caplog))
-            eventually(lambda: KEPT & set(broker.retained()) == set(filterfalse(is_denied, KEPT)))
-            eventually(lambda: refused.journal.depth() == int(is_denied(f"{TOP}/events")))
-            broker.terminate()
-            broker.allow(EVERYTHING)
-            broker.start()
-            eventually(lambda: set(broker.retained()) >= KEPT, within_s=30)
-            eventually(lambda: refused.journal.depth() == 0)
-            assert broker.status() == b"online"
-            assert json.loads(broker.retained()[f"{TOP}/slots/A1"])["seq"] == seq
-    finally:
-        broker.close()
+    with (
+        closing(Guarded(tmp_path, f"{EVERYTHING}\ntopic deny {denied}")) as broker,
+        device(broker.host, broker.port, **access) as refused,
+    ):
+        refused.sink.health({"uptime_s": 1})
+        refused.sink.info(info(("A1", None, True), ("A2", None, True)))
+        seq = refused.change()
+        eventually(lambda: refusals(caplog))
+        eventually(lambda: KEPT & set(broker.retained()) == set(filterfalse(is_denied, KEPT)))
+        eventually(lambda: refused.journal.depth() == int(is_denied(f"{TOP}/events")))
+        broker.terminate()
+        broker.allow(EVERYTHING)
+        broker.start()
+        eventually(lambda: set(broker.retained()) >= KEPT, within_s=30)
+        eventually(lambda: refused.journal.depth() == 0)
+        assert broker.status() == b"online"
+        assert json.loads(broker.retained()[f"{TOP}/slots/A1"])["seq"] == seq
     topics = refusals(caplog)
     assert all(map(is_denied, topics))
     assert len(topics) == len(set(topics))
@@ -173,17 +167,16 @@ def test_denied_topic_is_said_once_and_told_when_it_is_allowed(
 def test_access_that_is_given_while_connected_is_noticed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broker = Guarded(tmp_path, f"{EVERYTHING}\ntopic deny {TOP}/slots/A1")
-    try:
-        with device(broker.host, broker.port, username="cabinet", password=PASSWORD) as refused:
-            seq = refused.change()
-            eventually(lambda: refusals(caplog))
-            broker.allow(EVERYTHING)
-            broker.reload()
-            eventually(lambda: f"{TOP}/slots/A1" in broker.retained(), within_s=RETRY_AFTER_S + 10)
-            assert json.loads(broker.retained()[f"{TOP}/slots/A1"])["seq"] == seq
-    finally:
-        broker.close()
+    with (
+        closing(Guarded(tmp_path, f"{EVERYTHING}\ntopic deny {TOP}/slots/A1")) as broker,
+        device(broker.host, broker.port, username="cabinet", password=PASSWORD) as refused,
+    ):
+        seq = refused.change()
+        eventually(lambda: refusals(caplog))
+        broker.allow(EVERYTHING)
+        broker.reload()
+        eventually(lambda: f"{TOP}/slots/A1" in broker.retained(), within_s=RETRY_AFTER_S + 10)
+        assert json.loads(broker.retained()[f"{TOP}/slots/A1"])["seq"] == seq
     _, taken_line = said(caplog)
     assert taken_line == f"MQTT: the broker takes {TOP}/slots/A1 again"
 
@@ -202,7 +195,7 @@ def test_device_that_may_not_hear_requests_says_so_and_works_all_the_same(
             connection.sendall(refusal if is_subscribe else acknowledgement(first_byte, body))
         return b""
 
-    with Witness(refuse_to_subscribe) as witness, device("127.0.0.1", witness.port) as deaf:
+    with FakeServer(refuse_to_subscribe) as witness, device("127.0.0.1", witness.port) as deaf:
         deaf.change()
         eventually(lambda: any(body.endswith(b"online") for body in heard))
         eventually(lambda: deaf.journal.depth() == 0)
@@ -248,14 +241,13 @@ def test_device_with_a_wrong_certificate_says_so_once_and_claims_nothing(
         shown.public_path if shown else None,
         shown.key_path if shown else None,
     )
-    broker = Guarded(tmp_path, lines=(*mutual(authorities, port), version))
-    try:
-        with device(broker.host, port, username="cabinet", password=PASSWORD, tls=tls) as tried:
-            tried.change()
-            eventually(lambda: said(caplog))
-            assert broker.status() is None
-    finally:
-        broker.close()
+    with (
+        closing(Guarded(tmp_path, lines=(*mutual(authorities, port), version))) as broker,
+        device(broker.host, port, username="cabinet", password=PASSWORD, tls=tls) as tried,
+    ):
+        tried.change()
+        eventually(lambda: said(caplog))
+        assert broker.status() is None
     [message] = said(caplog)
     assert message.startswith(f"MQTT: 127.0.0.1:{port} does not answer as a broker (")
     assert message.endswith(

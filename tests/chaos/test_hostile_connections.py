@@ -25,19 +25,15 @@ from edge.types import TlsSettings
 from tests.broker import Mosquitto, eventually
 from tests.chaos.amount import amount, report
 from tests.chaos.certificates import CA, RIGHT_NAME, Authorities, Certificate
-from tests.chaos.sinks import device, said
-from tests.chaos.witness import Answer, Witness, behind_tls, listening, saying
+from tests.chaos.guarded import PASSWORD
+from tests.fake_server import Answer, FakeServer, behind_tls, listening, saying
+from tests.sinks import device, said
 
 # paho leaves the socket of a failed handshake to the garbage collector, which complains.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Exception ignored in.*<ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning",
     "ignore:ssl.TLSVersion.TLSv1:DeprecationWarning",
 )
-
-PASSWORD = "swordfish-73a1"
-NOT_ACCEPTED = "the broker's certificate is not accepted ({}); check mqtt.host and mqtt.tls.ca"
-CHECK_PORT = "; check mqtt.port and mqtt.tls"
-
 
 Make = Callable[[Authorities], Certificate]
 ServerMake = Callable[[Authorities], Answer]
@@ -202,7 +198,7 @@ def server_context(certificate: Certificate | None) -> ssl.SSLContext:
 
 
 def meet(
-    witness: Witness, authorities: Authorities, log: pytest.LogCaptureFixture, host: str
+    witness: FakeServer, authorities: Authorities, log: pytest.LogCaptureFixture, host: str
 ) -> str:
     """Let a device try to connect, twice in full; return the one thing that it said."""
     log.set_level(logging.INFO)
@@ -223,7 +219,7 @@ def test_server_with_a_wrong_certificate_is_told_nothing(
     tally: list[str],
 ) -> None:
     context = server_context(wrong.make(authorities))
-    with Witness(behind_tls(context)) as witness:
+    with FakeServer(behind_tls(context)) as witness:
         message = meet(witness, authorities, caplog, wrong.host)
     assert message == (
         f"MQTT: no connection to {wrong.host}:{witness.port}: the broker's certificate is not "
@@ -303,7 +299,7 @@ def test_server_that_breaks_the_handshake_is_told_nothing(
     name: str, authorities: Authorities, caplog: pytest.LogCaptureFixture, tally: list[str]
 ) -> None:
     make, because = BREAKERS[name]
-    with Witness(make(authorities)) as witness:
+    with FakeServer(make(authorities)) as witness:
         message = meet(witness, authorities, caplog, "127.0.0.1")
     assert message.startswith(f"MQTT: no connection to 127.0.0.1:{witness.port} (")
     assert because in message
@@ -340,7 +336,7 @@ def test_server_that_stalls_in_the_handshake_is_given_up_in_bounded_time(
 ) -> None:
     tls = TlsSettings(authorities.trusted.public_path)
     with ExitStack() as stack:
-        witnesses = [stack.enter_context(Witness(answer)) for answer in SLOW.values()]
+        witnesses = [stack.enter_context(FakeServer(answer)) for answer in SLOW.values()]
         begun_s = time.monotonic()
         devices = [
             stack.enter_context(device("127.0.0.1", witness.port, password=PASSWORD, tls=tls))
@@ -370,7 +366,7 @@ def test_right_server_is_told_who_the_device_is(authorities: Authorities) -> Non
     context = server_context(authorities.issue("right"))
     tls = TlsSettings(authorities.trusted.public_path)
     with (
-        Witness(behind_tls(context)) as witness,
+        FakeServer(behind_tls(context)) as witness,
         device("127.0.0.1", witness.port, username="cabinet", password=PASSWORD, tls=tls),
     ):
         [told, *_] = eventually(lambda: witness.told)
@@ -383,7 +379,7 @@ def test_right_server_is_told_who_the_device_is(authorities: Authorities) -> Non
 def test_server_that_names_another_is_not_obeyed(
     packet: str, code: int, caplog: pytest.LogCaptureFixture, tally: list[str]
 ) -> None:
-    with Witness(listening) as other:
+    with FakeServer(listening) as other:
         reference = f"127.0.0.1:{other.port}".encode()
         properties = b"\x1c" + len(reference).to_bytes(2, "big") + reference
         connack = b"\x00" + bytes([code, len(properties)]) + properties
@@ -401,7 +397,7 @@ def test_server_that_names_another_is_not_obeyed(
             return b""
 
         with (
-            Witness(refer) as witness,
+            FakeServer(refer) as witness,
             device("127.0.0.1", witness.port, username="cabinet", password=PASSWORD),
         ):
             eventually(lambda: witness.connections >= 2)

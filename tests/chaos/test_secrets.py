@@ -6,19 +6,18 @@ import functools
 import re
 import ssl
 from pathlib import Path
-from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.broker import Subscriber, eventually, free_port, subscriber
+from tests.cabinets import PREFIX, Cabinet, Drawn
 from tests.chaos.amount import report
 from tests.chaos.certificates import Authorities
 from tests.chaos.fuzzed_requests import COMMANDS
 from tests.chaos.guarded import PASSWORD, READER, Guarded, mutual
-from tests.daemon import REPOSITORY, RunningDaemon, running_daemon
-from tests.e2e.test_daemon import PREFIX, Cabinet, things, write_yaml  # noqa: F401
+from tests.daemon import REPOSITORY, RunningDaemon, running_daemon, write_yaml
 
 
 def secrets(key_pem: str) -> dict[str, bytes]:
@@ -42,7 +41,7 @@ def ask_everything(broker: Guarded, listener: Subscriber, cabinet: Cabinet) -> N
             for count, payload in enumerate(
                 (b'{"since":0}' if command == "events" else b"{}", b"?")
             ):
-                cabinet.show(0, 1)  # a new picture, for those who ask for one
+                cabinet.show("A2")  # a new picture, for those who ask for one
                 client.publish(f"{PREFIX}/request/{command}", payload, qos=1)
                 eventually(lambda: len(answers()) > count, 20, what=lambda: command)  # noqa: B023
     finally:
@@ -82,8 +81,7 @@ def processes_of(daemon: RunningDaemon) -> list[Path]:
 
 @pytest.mark.slow
 def test_no_secret_in_arguments_environment_log_messages_or_storage(
-    tmp_path: Path,
-    things: Any,  # noqa: F811
+    tmp_path: Path, two_slots: Drawn
 ) -> None:
     authorities = Authorities(tmp_path / "authorities")
     own = authorities.issue("bench")
@@ -91,7 +89,7 @@ def test_no_secret_in_arguments_environment_log_messages_or_storage(
     broker_folder = tmp_path / "broker"
     broker_folder.mkdir()
     broker = Guarded(broker_folder, lines=mutual(authorities, port))
-    cabinet = Cabinet(tmp_path, broker, things)
+    cabinet = Cabinet(tmp_path, broker, two_slots)
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
     cabinet.config["mqtt"] = {
         "host": broker.host,
@@ -105,7 +103,7 @@ def test_no_secret_in_arguments_environment_log_messages_or_storage(
         },
     }
     cabinet.write()
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     try:
         with (
             subscriber(broker, password=READER) as listener,

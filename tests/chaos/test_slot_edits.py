@@ -7,13 +7,14 @@ import random
 import shutil
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.broker import Mosquitto, eventually, retained
 from tests.chaos.amount import amount, report
-from tests.chaos.device import PREFIX, Device, boxes, devices, lasting_memory, pass_time
+from tests.chaos.device import PREFIX, Device, devices, lasting_memory, pass_time
 
 NAME = "edited"
 MOST_SLOTS = 12
@@ -25,10 +26,10 @@ BROKERS = ("lasting", "from an old copy")
 class Slots:
     """A technician's changing mind: additions, renames and removals, by chance."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, boxes: Mapping[str, list[int]], rng: random.Random) -> None:
         self._random = rng
-        self._places = list(boxes().values())
-        self.current = boxes()
+        self._places = list(boxes.values())
+        self.current = dict(boxes)
 
     def edit(self) -> None:
         """Add, rename or remove one; names that are gone come back at times."""
@@ -63,7 +64,7 @@ def test_edited_slots_leave_no_ghost(tmp_path, drawn, kind):
     kills, longest_s = 0, 0.0
     try:
         with devices(tmp_path, (NAME,), broker.port, drawn) as (cabinet,):
-            slots = Slots(rng)
+            slots = Slots(drawn.boxes, rng)
             cabinet.start()
             for number in range(1, edits + 1):
                 kills += _edit(cabinet, slots, rng)

@@ -10,95 +10,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
 from edge.__main__ import main
-from edge.bundle import read_bundle, read_golden
 from tests.broker import eventually, retained, subscriber
-from tests.daemon import MODEL, running_daemon, write_yaml
-
-PREFIX = "slotwatch/bench"
-
-
-@pytest.fixture(scope="module")
-def things():
-    """Crops the shipped model is sure of: (an empty slot, an occupied one)."""
-    golden = read_golden(read_bundle(MODEL))
-    order = np.argsort(golden.probability)
-    return golden.crops_rgb[order[0]], golden.crops_rgb[order[-1]]
-
-
-class Cabinet:
-    """Two slots whose pictures a test drops into a folder, as a camera with FTP upload does."""
-
-    def __init__(self, folder, broker, things):
-        self.pictures = folder / "pictures"
-        self.pictures.mkdir()
-        self.config_path = folder / "config.yaml"
-        self.slots_path = folder / "slots.yaml"
-        self._things = things
-        self._count = 0
-        self._noise = np.random.default_rng(1)
-        side = things[0].shape[0]
-        self.frame_wh = (3 * side, side + 20)
-        self.slots = {"A1": [0, 0, side, side], "A2": [2 * side, 0, side, side]}
-        self.config = {
-            "device": "bench",
-            "camera": {"source": "pictures", "every": "50ms", "stall_after": "60s"},
-            "model": str(MODEL),
-            "slots": "slots.yaml",
-            "decision": {"confirm": 2},
-            "mqtt": {"host": broker.host, "port": broker.port},
-            "storage": "state",
-        }
-        self.write()
-
-    def write(self):
-        write_yaml(self.slots_path, {"frame": list(self.frame_wh), "slots": self.slots})
-        write_yaml(self.config_path, self.config)
-
-    def show(self, a1, a2, frames=2):
-        """Have the camera see `a1` and `a2` (occupied or not) for a number of frames."""
-        for _ in range(frames):
-            side = self._things[0].shape[0]
-            # Around the slots a sensor's noise: lines that repeat are a torn picture.
-            image = self._noise.integers(80, 100, (side + 20, 3 * side, 3), dtype=np.uint8)
-            image[:, side : 2 * side] += 100
-            image[:side, :side] = self._things[a1]
-            image[:side, 2 * side :] = self._things[a2]
-            encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-            # As a careful uploader does: the picture is whole when it gets its name.
-            temporary = self.pictures / "upload.tmp"
-            temporary.write_bytes(encoded.tobytes())
-            temporary.rename(self.pictures / f"{self._count:06d}.png")
-            self._count += 1
-
-
-@pytest.fixture
-def cabinet(tmp_path, broker, things):
-    return Cabinet(tmp_path, broker, things)
-
-
-def states(broker):
-    return {
-        topic.rpartition("/")[2]: json.loads(payload)["state"]
-        for topic, payload in retained(broker, f"{PREFIX}/slots/+").items()
-    }
-
-
-def wait_for(broker, daemon, wanted):
-    eventually(lambda: states(broker) == wanted, 15.0, lambda: f"{states(broker)}\n{daemon.log()}")
-
-
-def events(listener):
-    return [json.loads(payload) for payload in listener.of(f"{PREFIX}/events")]
+from tests.cabinets import PREFIX, events, states, wait_for
+from tests.daemon import MODEL, running_daemon
 
 
 def test_a_change_in_the_picture_reaches_the_subscriber(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with subscriber(broker) as listener, running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
-        cabinet.show(1, 1)
+        cabinet.show("A1", "A2")
         wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
         heard = events(listener)
         assert [(e["slot"], e["before"], e["after"]) for e in heard] == [
@@ -111,7 +34,7 @@ def test_a_change_in_the_picture_reaches_the_subscriber(cabinet, broker):
 
 
 def test_a_stop_says_offline_and_a_kill_says_lost(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     status = f"{PREFIX}/status"
     with running_daemon(cabinet.config_path) as daemon:
         eventually(lambda: retained(broker).get(status) == b"online", what=daemon.log)
@@ -124,7 +47,7 @@ def test_a_stop_says_offline_and_a_kill_says_lost(cabinet, broker):
 
 
 def test_the_camera_process_ends_with_a_killed_daemon(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as daemon:
         pid = daemon.camera_pid()
         daemon.stop(signal.SIGKILL)
@@ -132,7 +55,7 @@ def test_the_camera_process_ends_with_a_killed_daemon(cabinet, broker):
 
 
 def test_states_and_the_sequence_survive_a_restart(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with subscriber(broker) as listener:
         with running_daemon(cabinet.config_path) as daemon:
             wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
@@ -140,7 +63,7 @@ def test_states_and_the_sequence_survive_a_restart(cabinet, broker):
         # A folder is read from its start: the newer pictures alone shall count.
         shutil.rmtree(cabinet.pictures)
         cabinet.pictures.mkdir()
-        cabinet.show(1, 1)
+        cabinet.show("A1", "A2")
         with running_daemon(cabinet.config_path) as daemon:
             wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
         # A consumer that remembers the highest `seq` drops what was sent twice.
@@ -154,12 +77,12 @@ def test_states_and_the_sequence_survive_a_restart(cabinet, broker):
 
 
 def test_an_outage_of_the_broker_loses_no_event(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
         broker.kill()
-        cabinet.show(1, 1)
-        cabinet.show(0, 0)
+        cabinet.show("A1", "A2")
+        cabinet.show()
         eventually(lambda: "A2: OCCUPIED -> EMPTY" in daemon.log(), what=daemon.log)
         broker.start()
         with subscriber(broker) as listener:
@@ -172,7 +95,7 @@ def test_an_outage_of_the_broker_loses_no_event(cabinet, broker):
 
 
 def test_a_valid_edit_takes_effect_within_3_seconds_without_a_restart(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
         cabinet.slots["B1"] = cabinet.slots.pop("A1")
@@ -181,14 +104,14 @@ def test_a_valid_edit_takes_effect_within_3_seconds_without_a_restart(cabinet, b
         eventually(lambda: set(states(broker)) == {"A2", "B1"}, 3.0, daemon.log)
         assert time.monotonic() - start_s < 3.0
         assert states(broker)["A2"] == "OCCUPIED"  # untouched slots keep their memory
-        cabinet.show(0, 1)
+        cabinet.show("A2")
         wait_for(broker, daemon, {"B1": "EMPTY", "A2": "OCCUPIED"})
         slots = json.loads(retained(broker)[f"{PREFIX}/info"])["slots"]
         assert [slot["id"] for slot in slots] == ["A2", "B1"]
 
 
 def test_an_invalid_edit_keeps_the_last_good_settings_and_raises_an_alert(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     alert = f"{PREFIX}/alerts/settings_invalid"
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
@@ -196,14 +119,14 @@ def test_an_invalid_edit_keeps_the_last_good_settings_and_raises_an_alert(cabine
         cabinet.slots_path.write_bytes(good[: len(good) // 2])  # half-saved
         payload = eventually(lambda: retained(broker).get(alert), what=daemon.log)
         assert f"{cabinet.slots_path}:" in json.loads(payload)["message"]
-        cabinet.show(1, 1)
+        cabinet.show("A1", "A2")
         wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
         cabinet.slots_path.write_bytes(good)
         eventually(lambda: alert not in retained(broker), what=daemon.log)
 
 
 def test_a_moved_region_starts_again_as_unknown(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with subscriber(broker) as listener, running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
         cabinet.slots["A1"] = [2, 2, 100, 100]
@@ -214,7 +137,7 @@ def test_a_moved_region_starts_again_as_unknown(cabinet, broker):
 
 
 def test_another_device_name_moves_every_topic(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
         cabinet.config["device"] = "renamed"
@@ -230,7 +153,7 @@ def test_a_damaged_new_model_is_refused_and_the_old_one_stays(cabinet, broker, t
     shutil.copytree(MODEL, tmp_path / "model")
     cabinet.config["model"] = "model"
     cabinet.write()
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     alert = f"{PREFIX}/alerts/model_rejected"
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
@@ -241,23 +164,23 @@ def test_a_damaged_new_model_is_refused_and_the_old_one_stays(cabinet, broker, t
         manifest.write_text(manifest.read_text() + "\n")  # a new bundle was copied here
         payload = eventually(lambda: retained(broker).get(alert), what=daemon.log)
         assert str(model) in json.loads(payload)["message"]
-        cabinet.show(1, 1)
+        cabinet.show("A1", "A2")
         wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
 
 
 def test_a_camera_that_dies_is_started_again(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
         os.kill(daemon.camera_pid(), signal.SIGKILL)
-        cabinet.show(1, 1)
+        cabinet.show("A1", "A2")
         wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
 
 
 def test_a_camera_that_is_silent_is_lost_and_comes_back(cabinet, broker):
     cabinet.config["camera"]["stall_after"] = "1s"
     cabinet.write()
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     alert = f"{PREFIX}/alerts/camera_lost"
     with running_daemon(cabinet.config_path) as daemon:
         # No picture after the first two: every slot becomes UNKNOWN, with the reason.
@@ -266,7 +189,7 @@ def test_a_camera_that_is_silent_is_lost_and_comes_back(cabinet, broker):
         slot = json.loads(retained(broker)[f"{PREFIX}/slots/A2"])
         assert (slot["reason"], slot["last_known"]) == ("camera_lost", "OCCUPIED")
         with subscriber(broker, f"{PREFIX}/slots/A2") as listener:
-            cabinet.show(0, 1, frames=3)
+            cabinet.show("A2", frames=3)
             eventually(
                 lambda: [p for p in listener.of(f"{PREFIX}/slots/A2") if b'"OCCUPIED","p' in p],
                 what=daemon.log,
@@ -276,7 +199,7 @@ def test_a_camera_that_is_silent_is_lost_and_comes_back(cabinet, broker):
 def test_a_black_picture_means_unknown_not_empty(cabinet, broker):
     cabinet.config["decision"] = {"confirm": 2, "unknown_after": "1s"}
     cabinet.write()
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
         black = np.zeros((cabinet.frame_wh[1], cabinet.frame_wh[0], 3), np.uint8)
@@ -290,7 +213,7 @@ def test_a_black_picture_means_unknown_not_empty(cabinet, broker):
 
 
 def test_a_reference_that_is_taken_while_the_daemon_runs_counts_from_then_on(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
         picture = next(cabinet.pictures.iterdir())
@@ -312,7 +235,7 @@ def test_a_reference_that_is_taken_while_the_daemon_runs_counts_from_then_on(cab
 
 
 def test_systemd_hears_ready_watchdog_and_stopping(cabinet, broker, tmp_path):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(path)
@@ -353,7 +276,7 @@ def info(broker):
 
 def test_connections_that_cannot_be_built_leave_the_ones_before_in_use(cabinet, broker, tmp_path):
     (tmp_path / "file").write_text("")
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     alert = f"{PREFIX}/alerts/settings_invalid"
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
@@ -361,7 +284,7 @@ def test_connections_that_cannot_be_built_leave_the_ones_before_in_use(cabinet, 
         cabinet.write()
         payload = eventually(lambda: retained(broker).get(alert), what=daemon.log)
         assert f"{tmp_path}/file/below: cannot be written" in json.loads(payload)["message"]
-        cabinet.show(1, 1)
+        cabinet.show("A1", "A2")
         wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
         (tmp_path / "file").unlink()  # no edit: what was missing comes
         eventually(lambda: "slotwatch/renamed/slots/A1" in retained(broker), what=daemon.log)
@@ -370,7 +293,7 @@ def test_connections_that_cannot_be_built_leave_the_ones_before_in_use(cabinet, 
 
 
 def test_a_second_daemon_may_not_use_the_same_storage(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as first:
         wait_for(broker, first, {"A1": "EMPTY", "A2": "OCCUPIED"})
         with running_daemon(cabinet.config_path) as second:
@@ -380,7 +303,7 @@ def test_a_second_daemon_may_not_use_the_same_storage(cabinet, broker):
 
 
 def test_of_many_edits_in_a_row_the_last_is_in_use(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
         deadline_s = time.monotonic() + 4.0
@@ -403,7 +326,7 @@ def test_a_stop_during_the_start_is_obeyed(cabinet, broker):
 
 
 def test_a_stop_is_obeyed_while_the_camera_hangs(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
         os.kill(daemon.camera_pid(), signal.SIGSTOP)
@@ -413,12 +336,12 @@ def test_a_stop_is_obeyed_while_the_camera_hangs(cabinet, broker):
 
 
 def test_a_storm_of_signals_is_survived(cabinet, broker):
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as daemon:
         wait_for(broker, daemon, {"A1": "EMPTY", "A2": "OCCUPIED"})
         deadline_s = time.monotonic() + 2.0
         while time.monotonic() < deadline_s:
             daemon.process.send_signal(signal.SIGHUP)
-        cabinet.show(1, 1)
+        cabinet.show("A1", "A2")
         wait_for(broker, daemon, {"A1": "OCCUPIED", "A2": "OCCUPIED"})
         assert daemon.stop() == 0

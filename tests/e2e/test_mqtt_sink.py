@@ -10,12 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from edge.types import (
     SlotMemory,
     State,
     TlsSettings,
-    Transition,
     utc_now,
 )
 from tests.broker import (
@@ -44,13 +42,14 @@ from tests.broker import (
     retained,
     subscriber,
 )
+from tests.fake_server import Answer, FakeServer, relay
 from tests.schemas import problems_of
+from tests.sinks import DEVICE, change, said
 
 pytestmark = pytest.mark.skipif(
     MOSQUITTO is None, reason="mosquitto is not installed (Debian: apt-get install mosquitto)"
 )
 
-DEVICE = "cabinet-a"
 REPOSITORY = Path(__file__).parents[2]
 
 Prefix = str
@@ -89,19 +88,6 @@ def running(broker: Any, journal: Journal, prefix: Prefix, **options: Any) -> It
         sink.close()
 
 
-def change(
-    sink: MqttSink, journal: Journal, slot_id: str = "A1", at: datetime | None = None
-) -> int:
-    """Let a slot become occupied, as the daemon does it; return the event's seq."""
-    at = at or utc_now()
-    transition = Transition(slot_id, State.EMPTY, State.OCCUPIED, 0.97, None, at)
-    memory = SlotMemory(State.OCCUPIED, None, at, 0.97, State.OCCUPIED)
-    [(transition, memory)] = journal.record([(transition, memory)])
-    sink.transition(transition)
-    sink.slot(slot_id, memory)
-    return transition.seq
-
-
 def status(broker: Any, prefix: Prefix) -> bytes | None:
     return retained(broker, f"{prefix}/#").get(f"{prefix}/{DEVICE}/status")
 
@@ -112,14 +98,6 @@ def events(listener: Subscriber, prefix: Prefix) -> list[dict[str, Any]]:
 
 def has_heard_online(listener: Subscriber, prefix: Prefix) -> Callable[[], bool]:
     return lambda: b"online" in listener.of(f"{prefix}/{DEVICE}/status")
-
-
-def messages_of(caplog: pytest.LogCaptureFixture, level: int = logging.WARNING) -> list[str]:
-    return [
-        record.getMessage()
-        for record in caplog.records
-        if record.name.startswith("edge.") and record.levelno >= level
-    ]
 
 
 # -- the truth ---------------------------------------------------------------------------
@@ -315,13 +293,13 @@ def test_events_of_an_outage_arrive_in_order_and_say_that_they_are_history(
 def test_subscriber_that_was_there_misses_nothing_of_an_outage(
     broker: Mosquitto, journal: Journal, prefix: Prefix
 ) -> None:
-    with Relay(broker.host, broker.port) as relay, subscriber(broker, f"{prefix}/#") as listener:
-        with running(relay, journal, prefix) as sink:
+    with Relay(broker.host, broker.port) as line, subscriber(broker, f"{prefix}/#") as listener:
+        with running(line, journal, prefix) as sink:
             eventually(has_heard_online(listener, prefix))
             first = change(sink, journal)
-            relay.cut()
+            line.cut()
             seqs = [first, *(change(sink, journal) for _ in range(500))]
-            relay.mend()
+            line.mend()
             eventually(lambda: journal.depth() == 0, what=journal.depth)
             eventually(lambda: events(listener, prefix)[-1]["seq"] == seqs[-1])
             heard = [event["seq"] for event in events(listener, prefix)]
@@ -380,7 +358,7 @@ def test_stop_while_the_broker_is_frozen_ends_in_time_and_is_not_called_offline(
         assert time.monotonic() - started_s < 1.5
         broker.thaw()
         eventually(lambda: status(broker, prefix) == b"lost")
-    assert "MQTT: stopped without the broker's answer; it will say `lost`" in messages_of(caplog)
+    assert "MQTT: stopped without the broker's answer; it will say `lost`" in said(caplog)
 
 
 def test_unreachable_broker_is_said_once_when_it_begins_and_once_when_it_ends(
@@ -390,10 +368,10 @@ def test_unreachable_broker_is_said_once_when_it_begins_and_once_when_it_ends(
     with running(broker, journal, prefix):
         eventually(lambda: status(broker, prefix) == b"online")
         broker.kill()
-        eventually(lambda: messages_of(caplog))
+        eventually(lambda: said(caplog))
         broker.start()
         eventually(lambda: status(broker, prefix) == b"online", within_s=20)
-    begins, ends = messages_of(caplog)
+    begins, ends = said(caplog)
     address = f"{broker.host}:{broker.port}"
     assert begins.startswith(f"MQTT: connection to {address} lost (")
     assert ends == f"MQTT: connected to {address} again, MQTT 5"
@@ -446,7 +424,7 @@ def test_wrong_password_is_said_with_what_to_do(
 ) -> None:
     options = {"username": "cabinet", "password": "wrong", "protocol": protocol}
     with running(guarded, journal, prefix, **options):
-        [message] = eventually(lambda: messages_of(caplog))
+        [message] = eventually(lambda: said(caplog))
     assert message.startswith(
         f"MQTT: {guarded.host}:{guarded.port} refuses slotwatch-cabinet-a as user 'cabinet' ("
     )
@@ -460,12 +438,11 @@ def test_refused_event_stays_in_the_journal_and_is_said_once(
     with running(guarded, journal, prefix, username="cabinet", password="right") as sink:
         for _ in range(5):
             change(sink, journal)
-        eventually(lambda: [line for line in messages_of(caplog) if "/events" in line])
+        eventually(lambda: [line for line in said(caplog) if "/events" in line])
         topics = f"{prefix}/#"
         eventually(lambda: len(retained(guarded, topics, ("reader", "reader"))) == 3)
     assert journal.depth() == 5
-    said = [line for line in messages_of(caplog) if "/events" in line]
-    assert said == [
+    assert [line for line in said(caplog) if "/events" in line] == [
         f"MQTT: the broker refuses {prefix}/{DEVICE}/events (Not authorized); "
         "allow this device to publish there"
     ]
@@ -479,7 +456,7 @@ def test_two_devices_with_one_name_are_told_so(
         with running(broker, Journal(None), prefix):
             # Mosquitto 2.0 just closes the older connection: only the pattern shows it.
             [message] = eventually(
-                lambda: [line for line in messages_of(caplog) if "another device" in line][:1],
+                lambda: [line for line in said(caplog) if "another device" in line][:1],
                 within_s=30,
             )
     assert message.startswith(
@@ -499,8 +476,8 @@ def test_broker_that_says_session_taken_over_is_believed_at_once(
         while connection.recv(4096):
             pass
 
-    with Answering(take_over) as server, running(server, journal, prefix):
-        [message] = eventually(lambda: messages_of(caplog))
+    with FakeServer(take_over) as server, running(server, journal, prefix):
+        [message] = eventually(lambda: said(caplog))
         assert message == (
             "MQTT: another device connects as slotwatch-cabinet-a and pushes this one off the "
             f"broker (127.0.0.1:{server.port} says so); give each its own `device` name"
@@ -521,82 +498,27 @@ def test_missing_certificate_is_a_configuration_error(tmp_path: Path, journal: J
 # -- older brokers, and things that are no brokers ---------------------------------------
 
 
-class Answering:
-    """Listens and gives every connection the same fixed answer, or none."""
-
-    def __init__(self, answer: Callable[[socket.socket], None]) -> None:
-        self._answer = answer
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.host, self.port = self._listener.getsockname()[:2]
-        self._thread = threading.Thread(target=self._accept, daemon=True)
-
-    def __enter__(self) -> Answering:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(5)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with connection:
-            try:
-                self._answer(connection)
-            except OSError:
-                return
-
-
-class Relay(Answering):
+class Relay(FakeServer):
     """A TCP relay to the broker that can be cut and mended."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(self._relay)
         self._target = (host, port)
         self._is_cut = False
-        self._open: list[socket.socket] = []
 
     def cut(self) -> None:
         self._is_cut = True
-        for connection in self._open:
-            with suppress(OSError):  # it may have ended by itself
-                connection.shutdown(socket.SHUT_RDWR)
-        self._open.clear()
+        self.hang_up()
 
     def mend(self) -> None:
         self._is_cut = False
 
     def _relay(self, connection: socket.socket) -> None:
-        if self._is_cut:
-            return
-        with socket.create_connection(self._target) as upstream:
-            self._open += [connection, upstream]
-            back = threading.Thread(target=_copy, args=(upstream, connection), daemon=True)
-            back.start()
-            _copy(connection, upstream)
-            back.join(5)
+        if not self._is_cut:
+            relay(connection, *self._target)
 
 
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-    except OSError:
-        pass
-    for side in (source, target):
-        with suppress(OSError):
-            side.shutdown(socket.SHUT_RDWR)
-
-
-def relay_for_3_1_1_only(broker: Mosquitto, refusal: bytes) -> Callable[[socket.socket], None]:
+def relay_for_3_1_1_only(broker: Mosquitto, refusal: bytes) -> Answer:
     """Refuse version 5 with these bytes; hand older clients to the real broker."""
 
     def serve(connection: socket.socket) -> None:
@@ -605,12 +527,7 @@ def relay_for_3_1_1_only(broker: Mosquitto, refusal: bytes) -> Callable[[socket.
             if refusal:
                 connection.sendall(refusal)
             return
-        with socket.create_connection((broker.host, broker.port)) as upstream:
-            upstream.sendall(connect)
-            back = threading.Thread(target=_copy, args=(upstream, connection), daemon=True)
-            back.start()
-            _copy(connection, upstream)
-            back.join(5)
+        relay(connection, broker.host, broker.port, connect)
 
     return serve
 
@@ -632,23 +549,23 @@ def test_broker_without_mqtt_5_is_spoken_to_in_3_1_1(
 ) -> None:
     caplog.set_level(logging.INFO)
     with (
-        Answering(relay_for_3_1_1_only(broker, refusal)) as old_broker,
+        FakeServer(relay_for_3_1_1_only(broker, refusal)) as old_broker,
         running(old_broker, journal, prefix) as sink,
     ):
         change(sink, journal)
         eventually(lambda: status(broker, prefix) == b"online", within_s=20)
         eventually(lambda: journal.depth() == 0)
-    assert messages_of(caplog, logging.INFO)[-1].endswith("MQTT 3.1.1")
+    assert said(caplog, logging.INFO)[-1].endswith("MQTT 3.1.1")
 
 
 def test_version_asked_for_is_not_replaced(
     broker: Mosquitto, journal: Journal, prefix: Prefix, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
-        Answering(relay_for_3_1_1_only(broker, b"\x20\x02\x00\x01")) as old_broker,
+        FakeServer(relay_for_3_1_1_only(broker, b"\x20\x02\x00\x01")) as old_broker,
         running(old_broker, journal, prefix, protocol="5"),
     ):
-        [message] = eventually(lambda: messages_of(caplog))
+        [message] = eventually(lambda: said(caplog))
     assert "Unsupported protocol version); set mqtt.protocol to auto" in message
 
 
@@ -657,21 +574,21 @@ def test_fault_that_shows_again_and_again_is_said_once(
 ) -> None:
     attempts: list[socket.socket] = []
     with (
-        Answering(attempts.append) as server,
+        FakeServer(attempts.append) as server,
         running(server, journal, prefix, protocol="5"),
     ):
         eventually(lambda: len(attempts) >= 4, within_s=20)
-    assert len(messages_of(caplog)) == 1
+    assert len(said(caplog)) == 1
 
 
 def test_something_that_is_no_broker_is_named(
     journal: Journal, prefix: Prefix, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
-        Answering(lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")) as server,
+        FakeServer(lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")) as server,
         running(server, journal, prefix),
     ):
-        [message] = eventually(lambda: messages_of(caplog))
+        [message] = eventually(lambda: said(caplog))
     assert message.startswith(f"MQTT: 127.0.0.1:{server.port} does not answer as a broker (")
     assert message.endswith("check mqtt.port, mqtt.tls and mqtt.protocol")
 
@@ -767,7 +684,7 @@ def test_broker_of_another_authority_is_not_believed(
     broker, port = encrypted
     tls = TlsSettings(certificates / "stranger.pem")
     with running(Door("127.0.0.1", port), journal, prefix, tls=tls):
-        [message] = eventually(lambda: messages_of(caplog))
+        [message] = eventually(lambda: said(caplog))
     assert message == (
         f"MQTT: no connection to 127.0.0.1:{port}: the broker's certificate is not accepted "
         "(self-signed certificate in certificate chain); check mqtt.host and mqtt.tls.ca"
@@ -784,6 +701,6 @@ def test_port_without_tls_is_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with running(broker, journal, prefix, tls=TlsSettings(certificates / "ca.pem")):
-        [message] = eventually(lambda: messages_of(caplog))
+        [message] = eventually(lambda: said(caplog))
     assert message.startswith(f"MQTT: no connection to {broker.host}:{broker.port}")
     assert message.endswith("check mqtt.port and mqtt.tls")

@@ -16,8 +16,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edge.desk import BURST
 from tests.broker import MOSQUITTO, Mosquitto, Subscriber, eventually, subscriber
+from tests.cabinets import PREFIX, Cabinet, events, wait_for
 from tests.daemon import RunningDaemon, running_daemon
-from tests.e2e.test_daemon import PREFIX, Cabinet, events, things, wait_for  # noqa: F401
 from tests.schemas import problems_of
 
 pytestmark = pytest.mark.skipif(
@@ -76,11 +76,6 @@ class Dashboard:
 
 
 @pytest.fixture
-def cabinet(tmp_path, broker, things):  # noqa: F811
-    return Cabinet(tmp_path, broker, things)
-
-
-@pytest.fixture
 def listener(broker: Mosquitto) -> Iterator[Subscriber]:
     with subscriber(broker) as opened:
         yield opened
@@ -88,7 +83,7 @@ def listener(broker: Mosquitto) -> Iterator[Subscriber]:
 
 @pytest.fixture
 def daemon(cabinet: Cabinet, broker: Mosquitto, listener: Subscriber) -> Iterator[RunningDaemon]:
-    cabinet.show(0, 1)
+    cabinet.show("A2")
     with running_daemon(cabinet.config_path) as started:
         wait_for(broker, started, {"A1": "EMPTY", "A2": "OCCUPIED"})
         yield started
@@ -110,7 +105,7 @@ def picture_of(data: dict[str, Any]) -> np.ndarray:
 
 def test_snapshot_shows_the_newest_picture(cabinet: Cabinet, dashboard: Dashboard) -> None:
     def show() -> None:
-        cabinet.show(0, 1, frames=1)
+        cabinet.show("A2", frames=1)
 
     plain = dashboard.ask("snapshot", show, annotated=False)
     annotated = dashboard.ask("snapshot", show, width=160)
@@ -131,7 +126,7 @@ def test_snapshot_of_a_camera_without_a_new_picture_is_the_newest_there_is(
 
 def test_recheck_reads_every_slot_anew(cabinet: Cabinet, dashboard: Dashboard) -> None:
     def show() -> None:
-        cabinet.show(1, 1, frames=1)  # one look is not enough to confirm
+        cabinet.show("A1", "A2", frames=1)  # one look is not enough to confirm
 
     slots = dashboard.ask("recheck", show)["slots"]
     assert {slot: (said["reading"], said["state"]) for slot, said in slots.items()} == {
@@ -164,7 +159,7 @@ def test_rebirth_publishes_everything_again(listener: Subscriber, dashboard: Das
 def test_reference_is_taken_of_what_the_camera_shows(
     cabinet: Cabinet, dashboard: Dashboard
 ) -> None:
-    said = dashboard.ask("reference", lambda: cabinet.show(0, 0, frames=1))["said"]
+    said = dashboard.ask("reference", lambda: cabinet.show(frames=1))["said"]
     assert said[0].startswith("the cabinet remembered as this")
     assert (cabinet.config_path.parent / "state" / "references" / "index.json").is_file()
     assert dashboard.refusal("reference", slot=["Z9"]).startswith(

@@ -34,14 +34,8 @@ class Device:
         self.sink.start()
 
     def change(self, slot_id: str = "A1", at: datetime | None = None) -> int:
-        """Let a slot become occupied, as the daemon does it; return the event's seq."""
-        at = at or utc_now()
-        transition = Transition(slot_id, State.EMPTY, State.OCCUPIED, 0.97, None, at)
-        memory = SlotMemory(State.OCCUPIED, None, at, 0.97, State.OCCUPIED)
-        [(transition, memory)] = self.journal.record([(transition, memory)])
-        self.sink.transition(transition)
-        self.sink.slot(slot_id, memory)
-        return transition.seq
+        """Let a slot become occupied; return the event's seq."""
+        return change(self.sink, self.journal, slot_id, at)
 
     def close(self) -> None:
         """End it, as soon as it can."""
@@ -57,6 +51,19 @@ def device(host: str, port: int, **options: Any) -> Iterator[Device]:
         yield opened
     finally:
         opened.close()
+
+
+def change(
+    sink: MqttSink, journal: Journal, slot_id: str = "A1", at: datetime | None = None
+) -> int:
+    """Let a slot become occupied, as the daemon does it; return the event's seq."""
+    at = at or utc_now()
+    transition = Transition(slot_id, State.EMPTY, State.OCCUPIED, 0.97, None, at)
+    memory = SlotMemory(State.OCCUPIED, None, at, 0.97, State.OCCUPIED)
+    [(transition, memory)] = journal.record([(transition, memory)])
+    sink.transition(transition)
+    sink.slot(slot_id, memory)
+    return transition.seq
 
 
 def said(log: pytest.LogCaptureFixture, level: int = logging.WARNING) -> list[str]:

@@ -7,12 +7,13 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
+from typing import Self
 
-Answer = Callable[[socket.socket], bytes]
+# What a client entrusted to the server, if that is of interest.
+Answer = Callable[[socket.socket], bytes | None]
 
 
-class Witness:
+class FakeServer:
     """Listens on a port of its own and gives every connection to `answer`, each in a thread.
 
     Attributes:
@@ -29,23 +30,22 @@ class Witness:
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
 
-    def __enter__(self) -> Witness:
+    def __enter__(self) -> Self:
         self._threads[0].start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.hang_up()
+        for thread in self._threads:
+            thread.join(10)
+
+    def hang_up(self) -> None:
+        """End every connection."""
         for connection in self._open:
             with suppress(OSError):  # it may have ended by itself
                 connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
 
     def _accept(self) -> None:
         while True:
@@ -81,6 +81,25 @@ def saying(words: bytes) -> Answer:
         return told
 
     return answer
+
+
+def relay(connection: socket.socket, host: str, port: int, begin: bytes = b"") -> None:
+    """Hand everything to another server, first these bytes, and back; return when one hangs up."""
+    with socket.create_connection((host, port)) as upstream:
+        upstream.sendall(begin)
+        back = threading.Thread(target=_copy, args=(upstream, connection), daemon=True)
+        back.start()
+        _copy(connection, upstream)
+        back.join(5)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    for side in (source, target):
+        with suppress(OSError):
+            side.shutdown(socket.SHUT_RDWR)
 
 
 def behind_tls(context: ssl.SSLContext, answer: Answer = listening) -> Answer:
