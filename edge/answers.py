@@ -16,6 +16,7 @@ from edge.cameras import CameraError
 from edge.classifier import Classifier
 from edge.desk import Desk, Waiting
 from edge.pipeline import FrameResult, Pipeline
+from edge.problems import closest
 from edge.requests import Request
 from edge.showing import Wish, check_frame, take_references
 from edge.types import ConfigurationError, Frame, Settings, rfc3339
@@ -141,7 +142,10 @@ def answer_without_frame(desk: Desk, slot_ids: Collection[str], newest: Seen | N
     if desk.is_empty():
         return
     for waiting in desk.take(lambda waiting: not names_slots(waiting, slot_ids)):
-        waiting.reply(None, f"there is no such slot; there are {', '.join(slot_ids)}")
+        wrong = next(slot_id for slot_id in _named(waiting) if slot_id not in slot_ids)
+        meant = closest(wrong, slot_ids)
+        hint = f"did you mean {meant}?" if meant else "P/info lists the slots"
+        waiting.reply(None, f"{wrong}: there is no such slot; {hint}")
     overdue_s = time.monotonic() - DEADLINE_S
     for waiting in desk.take(lambda waiting: waiting.since_s < overdue_s):
         if waiting.request.command == "snapshot" and newest is not None:
@@ -153,6 +157,9 @@ def answer_without_frame(desk: Desk, slot_ids: Collection[str], newest: Seen | N
 
 def names_slots(waiting: Waiting, slot_ids: Collection[str]) -> bool:
     """Return whether every slot that is named is one of these."""
+    return all(slot_id in slot_ids for slot_id in _named(waiting))
+
+
+def _named(waiting: Waiting) -> Sequence[str]:
     arguments = waiting.request.arguments
-    named = arguments.get("slots") or arguments.get("slot") or ()
-    return all(slot_id in slot_ids for slot_id in named)
+    return arguments.get("slots") or arguments.get("slot") or ()

@@ -54,9 +54,9 @@ class Journal:
     """The events and the slots' last states, on disk; in memory when `path` is None.
 
     `seq` grows by one per event and never repeats, although a file may be damaged or a
-    memory card replaced. A new file counts on from the Unix time of its first opening, which
-    no cabinet with less than one event a second ever reaches, and from above every number
-    reserved in the small file beside it, whatever the clock says. In memory it counts from 1.
+    memory card replaced. A new file counts on from the milliseconds since 1970, which no cabinet
+    with less than a thousand events a second ever reaches, and from above every number reserved
+    in the small file beside it, whatever the clock says. In memory it counts from 1.
 
     Attributes:
         has_outbox: whether a broker will acknowledge what is recorded from now on.
@@ -168,6 +168,8 @@ class Journal:
             JournalError: the file cannot be read.
         """
         statement = "SELECT count(*) FROM events WHERE seq > ?"
+        if seq > self._newest_seq:
+            return False  # Whoever asks knows more than this journal: it is another one.
         (kept,) = self._file.rows(statement, (seq,), parse=lambda row: int(row[0]))
         # Numbers grow by one: where there are fewer, some are gone.
         return kept >= self._newest_seq - seq
@@ -243,7 +245,9 @@ class Journal:
         row = newest.fetchone()
         if row is None and self._reserved.path is not None:
             # Also when a kill came between the tables and this.
-            row = (max(self._newest_seq, self._reserved.up_to, int(self._clock().timestamp())),)
+            row = (
+                max(self._newest_seq, self._reserved.up_to, int(1000 * self._clock().timestamp())),
+            )
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", row)
         elif row is not None and has_lost_events:
             # Their numbers may be out in the world.

@@ -49,28 +49,36 @@ def build_sinks(
 def _mqtt_sink(
     device: str, mqtt: MqttSettings, journal: Journal, desks: Mapping[str, Desk]
 ) -> MqttSink:
-    password = None
-    if mqtt.password_file is not None:
-        try:
-            password = mqtt.password_file.read_text("utf-8").rstrip("\r\n")
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                f"{mqtt.password_file}: the broker's password cannot be read ({error}); "
-                "see mqtt.password_file"
-            ) from error
     return MqttSink(
         device=device,
         host=mqtt.host,
         port=mqtt.port,
         protocol=mqtt.protocol,
         username=mqtt.username,
-        password=password,
+        password=read_password(mqtt),
         tls=mqtt.tls,
         topic_prefix=mqtt.topic_prefix,
         home_assistant=mqtt.home_assistant,
         journal=journal,
         desks=desks,
     )
+
+
+def read_password(mqtt: MqttSettings) -> str | None:
+    """Return the broker's password, None where there is none.
+
+    Raises:
+        ConfigurationError: its file cannot be read.
+    """
+    if mqtt.password_file is None:
+        return None
+    try:
+        return mqtt.password_file.read_text("utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{mqtt.password_file}: the broker's password cannot be read ({error}); "
+            "see mqtt.password_file"
+        ) from error
 
 
 def open_journal(storage: Path, has_outbox: bool) -> Journal:

@@ -53,8 +53,9 @@ class Argument:
 
 
 def _is_whole(value: Any, low: int, high: int) -> bool:
-    # JSON's true is an int in Python.
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    # JSON's true is an int in Python, and its 7.0 is a whole number in JSON.
+    is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return is_whole and not isinstance(value, bool) and low <= value <= high
 
 
 def _is_flag(value: Any) -> bool:
@@ -115,9 +116,10 @@ def read_request(command: str, payload: bytes, is_retained: bool) -> Request:
     else:
         try:
             fields = json.loads(payload.decode(), parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            # UnicodeDecodeError is a ValueError, and so is a number of too many digits.
+        except (json.JSONDecodeError, _NoConstant, UnicodeDecodeError) as error:
             problem = f"the request is no JSON in UTF-8 ({error}); send an object like {{}}"
+        except (ValueError, RecursionError):
+            problem = "the request is nested too deep, or has a number of too many digits"
     if problem is None and not isinstance(fields, dict):
         problem = 'the request is no JSON object; send one like {"transaction": "1"}'
     if problem is not None:
@@ -129,8 +131,12 @@ def read_request(command: str, payload: bytes, is_retained: bool) -> Request:
         raise RequestRefused(str(refused), transaction) from None
 
 
+class _NoConstant(ValueError):
+    """NaN or Infinity, which Python would read."""
+
+
 def _refuse_constant(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON")
+    raise _NoConstant(f"{word} is no JSON")
 
 
 def _transaction(fields: Mapping[str, Any]) -> str | None:
@@ -170,6 +176,8 @@ def _arguments(command: str, fields: Mapping[str, Any], is_retained: bool) -> di
             raise RequestRefused(f"{name}: missing; expected {argument.words}")
         if value is not None and not argument.accepts(value):
             raise RequestRefused(f"{name}: expected {argument.words}")
+        if isinstance(value, float):
+            value = int(value)
         arguments[name] = argument.default if value is None else value
     if command == "reference" and arguments["empty"] and arguments["slot"]:
         raise RequestRefused("empty means every slot; leave out slot, or leave out empty")

@@ -1,6 +1,8 @@
 """Every change of every cabinet, exactly once: stop it, kill it, start it again.
 
-    python examples/consumer.py --host localhost --seen seen.json
+    .venv/bin/python examples/consumer.py --host localhost --seen seen.json
+
+It needs paho-mqtt 2, which `make demo` installs into .venv.
 
 `Consumer` is the whole of it; docs/mqtt.md explains the rule.
 """
@@ -82,20 +84,33 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=1883)
     parser.add_argument("--prefix", default="slotwatch", help="mqtt.topic_prefix of the devices")
     parser.add_argument("--seen", type=Path, default=Path("seen.json"), help="what was seen")
+    parser.add_argument("--username")
+    parser.add_argument("--password-file", type=Path, help="of this user; never on a command line")
+    parser.add_argument("--ca", type=Path, help="the authority of an encrypted broker")
     arguments = parser.parse_args()
     seen = json.loads(arguments.seen.read_text()) if arguments.seen.exists() else {}
 
     def handle(device: str, event: dict[str, Any]) -> None:
-        print(event["at"], device, event["slot"], event["before"], "->", event["after"])
+        news = "" if event["historical"] else " now"
+        print(
+            f"{event['at']} {device} {event['seq']} {event['slot']}: "
+            f"{event['before']} -> {event['after']}{news}",
+            flush=True,  # before the number is kept: what was not printed comes again
+        )
         # A database would take the event and its number in one transaction.
         temporary = arguments.seen.with_suffix(".new")
         temporary.write_text(json.dumps({**seen, device: event["seq"]}))
         temporary.replace(arguments.seen)
 
     client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    if arguments.username:
+        password = arguments.password_file.read_text().strip() if arguments.password_file else None
+        client.username_pw_set(arguments.username, password)
+    if arguments.ca:
+        client.tls_set(str(arguments.ca))
     Consumer(client, seen, handle, arguments.prefix)
-    client.connect(arguments.host, arguments.port)
-    client.loop_forever()
+    client.connect_async(arguments.host, arguments.port)
+    client.loop_forever(retry_first_connection=True)
 
 
 if __name__ == "__main__":

@@ -210,6 +210,7 @@ class _Worker:
     def __init__(self, settings: CameraSettings, once: bool) -> None:
         self.is_live = False  # as long as the camera is not open
         self._source = settings.source
+        self._asked_s = time.monotonic()  # for the newest frame
         self._owed = 0  # frames that were asked for and have not come
         self._waiting_at_s = -math.inf  # monotonic: when it last said that it waits
         self._waiting_for = ""
@@ -247,6 +248,7 @@ class _Worker:
             outcome = None  # An interrupted call asked for it; by now it is old.
         if outcome is None and (self.is_live or self._owed == 0):
             self._owed += 1
+            self._asked_s = time.monotonic()
             self._send(REQUEST)
         while outcome is None:
             left_s = deadline_s - time.monotonic()
@@ -322,7 +324,8 @@ class _Worker:
     def _lateness(self, timeout_s: float) -> CameraError:
         if time.monotonic() - self._waiting_at_s < WAITING_S:
             return StillWaiting(redact_text(self._waiting_for, self._source))
-        return CameraError(self._say(f"no picture for {timeout_s:.3g} s"))
+        waited_s = max(timeout_s, time.monotonic() - self._asked_s)
+        return CameraError(self._say(f"no picture for {round(waited_s, 1):g} s"))
 
     def _end(self) -> str:
         """Return how the process ended, in words."""

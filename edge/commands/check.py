@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import socket
 import sys
 
 from edge.bundle import read_bundle
@@ -11,10 +10,13 @@ from edge.cameras import CameraError, CameraUnusable
 from edge.cameras.process import CameraProcess, take_only_frame
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
+from edge.parts import read_password
 from edge.pipeline import region_key
 from edge.quality import fits_slots, judge_frame
 from edge.references import read_references
 from edge.settings import SettingsInvalid, read_settings, settings_warnings
+from edge.sinks.endings import Access
+from edge.sinks.trial import try_broker
 from edge.types import ConfigurationError, Settings
 
 
@@ -97,16 +99,18 @@ def _check_camera(settings: Settings) -> list[str]:
 
 
 def _check_broker(settings: Settings) -> list[str]:
-    """Say when nobody listens there; the daemon itself would wait for the broker."""
+    """Say when the broker does not let this device in; the daemon itself would wait for it."""
     mqtt = settings.mqtt
     if mqtt is None:
         return []
     try:
-        socket.create_connection((mqtt.host, mqtt.port), timeout=5.0).close()
-    except OSError as error:
-        return [
-            f"mqtt: nobody answers at {mqtt.host}:{mqtt.port} ({error}); "
-            "the daemon would keep trying"
-        ]
-    print(f"ok       mqtt: a broker listens at {mqtt.host}:{mqtt.port}")
+        password = read_password(mqtt)
+    except ConfigurationError as error:
+        # A credential that systemd hands to the service alone is read there.
+        return [f"mqtt: {error}; the broker was not asked"]
+    access = Access(mqtt.host, mqtt.port, "", mqtt.username, password, mqtt.tls)
+    problem = try_broker(access, is_mqtt_5=mqtt.protocol != "3.1.1")
+    if problem is not None:
+        return [f"mqtt: {problem}; the daemon would keep trying"]
+    print(f"ok       mqtt: the broker at {mqtt.host}:{mqtt.port} lets this device in")
     return []

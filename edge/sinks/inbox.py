@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edge.desk import Allowance, Desk
+from edge.desk import PACES_S, Allowance, Desk
 from edge.requests import Request, RequestRefused, answer, read_request
 from edge.sinks.event_stream import Replay
 from edge.sinks.outbox import Outbox
@@ -102,11 +102,12 @@ class Inbox:
     def renew_soon(self) -> None:
         """Publish everything anew a little later, at a moment of this device's own."""
         if self.renew_due_s is None:
+            within_s = random.uniform(0.0, HOME_ASSISTANT_WITHIN_S)
             try:
                 self._allowance.admit("rebirth")
             except RequestRefused:
-                return
-            self.renew_due_s = time.monotonic() + random.uniform(0.0, HOME_ASSISTANT_WITHIN_S)
+                within_s += PACES_S["rebirth"]  # Then it may be.
+            self.renew_due_s = time.monotonic() + within_s
 
     def look(self, now_s: float) -> None:
         """Do what is due."""

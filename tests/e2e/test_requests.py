@@ -134,7 +134,7 @@ def test_recheck_reads_every_slot_anew(cabinet: Cabinet, dashboard: Dashboard) -
         "A2": ("OCCUPIED", "OCCUPIED"),
     }
     assert dashboard.refusal("recheck", slots=["Z9"]).startswith(
-        "there is no such slot; there are A1, A2"
+        "Z9: there is no such slot; P/info lists"
     )
 
 
@@ -163,7 +163,7 @@ def test_reference_is_taken_of_what_the_camera_shows(
     assert said[0].startswith("the cabinet remembered as this")
     assert (cabinet.config_path.parent / "state" / "references" / "index.json").is_file()
     assert dashboard.refusal("reference", slot=["Z9"]).startswith(
-        "there is no such slot; there are A1, A2"
+        "Z9: there is no such slot; P/info lists"
     )
 
 
