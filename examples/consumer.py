@@ -83,6 +83,11 @@ def main() -> None:
     parser.add_argument("--host", default="localhost")
     parser.add_argument("--port", type=int, default=1883)
     parser.add_argument("--prefix", default="slotwatch", help="mqtt.topic_prefix of the devices")
+    parser.add_argument(
+        "--client-id",
+        default="slotwatch-consumer",
+        help="always the same, so that the broker keeps one session at most; two consumers need two",
+    )
     parser.add_argument("--seen", type=Path, default=Path("seen.json"), help="what was seen")
     parser.add_argument("--username")
     parser.add_argument("--password-file", type=Path, help="of this user; never on a command line")
@@ -102,7 +107,9 @@ def main() -> None:
         temporary.write_text(json.dumps({**seen, device: event["seq"]}))
         temporary.replace(arguments.seen)
 
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    client = paho.Client(
+        paho.CallbackAPIVersion.VERSION2, client_id=arguments.client_id, protocol=paho.MQTTv5
+    )
     if arguments.username:
         password = arguments.password_file.read_text().strip() if arguments.password_file else None
         client.username_pw_set(arguments.username, password)

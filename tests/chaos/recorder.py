@@ -108,7 +108,11 @@ def main(port: int, path: Path, devices: Sequence[str]) -> None:
         connection.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (device, event["seq"]))
         connection.execute("COMMIT")
 
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+    # A name of its own: a broker with a memory keeps the session of whoever it lost when it was
+    # killed, and queues for it, until one of that name begins anew.
+    client = paho.Client(
+        paho.CallbackAPIVersion.VERSION2, client_id=path.name, protocol=paho.MQTTv5
+    )
     client.reconnect_delay_set(1, 1)
     Consumer(client, seen, handle, PREFIX)
     client.connect("127.0.0.1", port)
