@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument(
         "--client-id",
         default="slotwatch-consumer",
-        help="always the same, so that the broker keeps one session at most; two consumers need two",
+        help="always the same: the broker keeps one session at most; two consumers need two",
     )
     parser.add_argument("--seen", type=Path, default=Path("seen.json"), help="what was seen")
     parser.add_argument("--username")
