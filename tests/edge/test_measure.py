@@ -111,7 +111,8 @@ def test_the_table_has_the_limits_beside_the_figures() -> None:
         "ratio, every slot read in every frame 1.100 limit 1.1",
         "a frame of 1 slot 88.0 ms bare 80.0 ms, ratio 1.100",
         "start to first retained state 1.50 s limit 1.5 s",
-        "frame to subscriber, change of 64 of 64 slots p99 106.0 ms limit 106.0 ms; 60 frames, mosquitto",
+        "frame to subscriber, change of 64 of 64 slots p99 106.0 ms limit 106.0 ms; 60 frames, "
+        "mosquitto",
     ):
         assert line in lines
 
