@@ -14,7 +14,7 @@ from edge.types import SlotMemory, State, Transition, utc_now
 PREFIX = "fleet"
 SLOTS = 16
 # The sink waits with select(), which knows 1,024 descriptors; a device holds three.
-DEVICES_PER_PROCESS = 200
+DEVICES_PER_PROCESS = 50
 
 
 class Devices:
