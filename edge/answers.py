@@ -19,6 +19,7 @@ from edge.pipeline import FrameResult, Pipeline
 from edge.problems import closest
 from edge.requests import Request
 from edge.showing import Wish, check_frame, take_references
+from edge.sinks.payloads import rounded
 from edge.types import ConfigurationError, Frame, Settings, rfc3339
 
 LARGEST_PICTURE_BYTES = 1 << 20  # encoded for JSON
@@ -80,10 +81,9 @@ def recheck(request: Request, seen: Seen) -> dict[str, Any]:
     slots: dict[str, Any] = {}
     for slot_id in asked:
         reading, memory = readings.get(slot_id), seen.pipeline.memories[slot_id]
-        probability = reading.probability if reading else None
         reason = reading.reason if reading else memory.reason  # a slot that is disabled
         slots[slot_id] = {
-            "probability": None if probability is None else round(float(probability), 4),
+            "probability": rounded(reading.probability if reading else None),
             "reading": (reading or memory).state.value,
             "reason": None if reason is None else reason.value,
             "state": memory.state.value,
@@ -141,8 +141,8 @@ def answer_without_frame(desk: Desk, slot_ids: Collection[str], newest: Seen | N
     """Answer what needs no frame, and what no new one came for; `newest` is the one before."""
     if desk.is_empty():
         return
-    for waiting in desk.take(lambda waiting: not names_slots(waiting, slot_ids)):
-        wrong = next(slot_id for slot_id in _named(waiting) if slot_id not in slot_ids)
+    for waiting in desk.take(lambda waiting: unknown_slot(waiting, slot_ids) is not None):
+        wrong = unknown_slot(waiting, slot_ids) or ""
         meant = closest(wrong, slot_ids)
         hint = f"did you mean {meant}?" if meant else "P/info lists the slots"
         waiting.reply(None, f"{wrong}: there is no such slot; {hint}")
@@ -155,11 +155,8 @@ def answer_without_frame(desk: Desk, slot_ids: Collection[str], newest: Seen | N
             waiting.reply(None, f"no new picture came within {DEADLINE_S:g} s; ask again")
 
 
-def names_slots(waiting: Waiting, slot_ids: Collection[str]) -> bool:
-    """Return whether every slot that is named is one of these."""
-    return all(slot_id in slot_ids for slot_id in _named(waiting))
-
-
-def _named(waiting: Waiting) -> Sequence[str]:
+def unknown_slot(waiting: Waiting, slot_ids: Collection[str]) -> str | None:
+    """Return the first slot that is named and none of these, None when there is none."""
     arguments = waiting.request.arguments
-    return arguments.get("slots") or arguments.get("slot") or ()
+    named: Sequence[str] = arguments.get("slots") or arguments.get("slot") or ()
+    return next((slot_id for slot_id in named if slot_id not in slot_ids), None)

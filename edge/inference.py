@@ -12,7 +12,7 @@ from typing import Any
 
 from edge import __version__
 from edge.alerts import Alerts, Fanout
-from edge.answers import Seen, answer_all, answer_without_frame, names_slots
+from edge.answers import Seen, answer_all, answer_without_frame, unknown_slot
 from edge.cameras import CameraError, CameraUnusable, frozen_after
 from edge.cameras.process import CameraProcess
 from edge.classifier import BUDGET_S, Classifier
@@ -232,7 +232,7 @@ class InferenceThread(threading.Thread):
         self._patience_s = LOST_CAMERA_DEADLINE_S
         self._alerts.end("camera_lost")
         self._promise(self._model_budget_s())
-        asked = self._desk.take(lambda waiting: names_slots(waiting, self._regions))
+        asked = self._desk.take(lambda waiting: unknown_slot(waiting, self._regions) is None)
         if any(waiting.request.command == "recheck" for waiting in asked):
             self._pipeline.read_anew()
         start_s = time.perf_counter()

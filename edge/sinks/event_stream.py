@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from edge.desk import Reply
 from edge.journal import Journal, JournalError
 from edge.sinks.payloads import HISTORICAL_AFTER_S, event_payload, is_historical
 from edge.types import Transition
@@ -42,7 +43,7 @@ class Replay:
 
     since: int
     limit: int | None  # at most so many events
-    done: Callable[[Mapping[str, Any] | None, str | None], None]  # takes the data, or an error
+    done: Reply
     up_to: int | None = None  # what comes after it goes out live; None: not begun
     is_complete: bool = True
     count: int = 0

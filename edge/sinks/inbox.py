@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edge.desk import PACES_S, Allowance, Desk
+from edge.desk import PACES_S, Allowance, Desk, Reply
 from edge.requests import Request, RequestRefused, answer, read_request
 from edge.sinks.event_stream import Replay
 from edge.sinks.outbox import Outbox
@@ -115,9 +115,7 @@ class Inbox:
             self.renew_due_s = None
             self._outbox.renew()
 
-    def _pass_on(
-        self, request: Request, reply: Callable[[Mapping[str, Any] | None, str | None], None]
-    ) -> None:
+    def _pass_on(self, request: Request, reply: Reply) -> None:
         arguments = request.arguments
         if request.command == "rebirth":
             reply({"topics": self._outbox.renew()}, None)

@@ -20,7 +20,7 @@ def slot_payload(memory: SlotMemory) -> dict[str, Any]:
     """Return the payload of `P/slots/<id>`."""
     return {
         "state": memory.state.value,
-        "probability": _rounded(memory.probability),
+        "probability": rounded(memory.probability),
         "reason": None if memory.reason is None else memory.reason.value,
         "since": None if memory.since is None else rfc3339(memory.since),
         "last_known": None if memory.last_known is None else memory.last_known.value,
@@ -41,7 +41,7 @@ def event_payload(
         "slot": transition.slot_id,
         "before": transition.before.value,
         "after": transition.after.value,
-        "probability": _rounded(transition.probability),
+        "probability": rounded(transition.probability),
         "reason": None if transition.reason is None else transition.reason.value,
         "at": rfc3339(transition.at),
         "historical": historical,
@@ -66,5 +66,6 @@ def encode(payload: Mapping[str, Any]) -> bytes:
     return json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _rounded(probability: float | None) -> float | None:
+def rounded(probability: float | None) -> float | None:
+    """Return a probability as payloads carry it, to four digits."""
     return None if probability is None else round(float(probability), 4)

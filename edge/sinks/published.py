@@ -30,40 +30,38 @@ class Published:
         self._ledger = ledger
         self._own = own
         self._presumed = presumed
-        self._is_cleared: dict[str, bool] | None = None  # by topic; None: not read yet
+        self._is_cleared: dict[str, bool] = {}  # by topic, as the ledger has it
         self._landed: set[str] = set()  # cleared by the broker, not yet in the ledger
-        self._generation = 0  # of the journal's file
+        self._generation: int | None = None  # of the journal's file it was read from
         self._retry_s = 0.0
         self._is_failing = False
 
     def topics(self, now_s: float) -> list[str]:
         """Return every topic that may be retained by some broker."""
-        if self._is_cleared is None and now_s >= self._retry_s:
+        if not self.are_told and now_s >= self._retry_s:
             try:
                 self._is_cleared = self._ledger.topics()
                 self._generation = self._ledger.generation
                 self._is_failing = False
             except JournalError as error:
                 self._fail(error, now_s)
-        known = (self._is_cleared or {}).items()
+        known = self._is_cleared.items() if self.are_told else ()
         # A former name's were cleared by whoever bore it: they may be another device's by now.
         ours = (topic for topic, is_cleared in known if not is_cleared or self._is_own(topic))
         return [*self._presumed, *ours]
 
     @property
     def are_told(self) -> bool:
-        """Whether `topics` has had the ledger to look at."""
-        return self._is_cleared is not None
+        """Whether `topics` has read this ledger; one whose file was damaged has a successor."""
+        return self._generation == self._ledger.generation
 
     def is_noted(self, topic: str) -> bool:
         """Return whether the ledger knows that the topic is published."""
-        if self._generation != self._ledger.generation:
-            self._is_cleared = None  # The file was damaged: its successor knows nothing.
-        return self._is_cleared is not None and self._is_cleared.get(topic) is False
+        return self.are_told and self._is_cleared.get(topic) is False
 
     def note(self, topics: Iterable[str], now_s: float) -> None:
         """Have these noted before they are sent."""
-        if self._is_cleared is None or now_s < self._retry_s:
+        if not self.are_told or now_s < self._retry_s:
             return
         new = [topic for topic in topics if not self.is_noted(topic)]
         try:
@@ -76,7 +74,7 @@ class Published:
 
     def cleared(self, topic: str) -> None:
         """Take that the broker has cleared a topic."""
-        if self._is_cleared is not None and self._is_cleared.get(topic) is False:
+        if self.is_noted(topic):
             self._landed.add(topic)
 
     @property
@@ -89,7 +87,7 @@ class Published:
 
         `unwanted` are those of `landed` that still are to be empty.
         """
-        if now_s < self._retry_s or self._is_cleared is None:
+        if now_s < self._retry_s or not self.are_told:
             return set()
         # A former name may be another device's tomorrow: its topics are cleared once.
         former = {topic for topic in unwanted if not self._is_own(topic)}
@@ -103,7 +101,7 @@ class Published:
         self._landed.clear()
         self._is_cleared.update(dict.fromkeys(unwanted - former, True))
         for topic in former:
-            del self._is_cleared[topic]
+            self._is_cleared.pop(topic, None)
         return former
 
     def _is_own(self, topic: str) -> bool:
