@@ -42,15 +42,14 @@ class Waiting:
 class Desk:
     """The requests that one thread answers."""
 
-    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
-        """Call `wake`, from the submitting thread, whenever there is a new request."""
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[Waiting] = []
-        self._wake = wake
+        self._wake: Callable[[], None] = lambda: None
         self._is_closed = False
 
     def notify(self, wake: Callable[[], None]) -> None:
-        """Call this from now on when there is a new request."""
+        """Call this, from the submitting thread, from now on when there is a new request."""
         self._wake = wake
 
     def submit(self, request: Request, reply: Reply) -> None:

@@ -65,7 +65,7 @@ def try_broker(access: Access, is_mqtt_5: bool = True) -> str | None:
     client.disconnect()
     if not answers:
         return explain_silence(access, reasons[-1]).message
-    (code,) = answers[:1]
+    code = answers[0]
     if not code.is_failure:
         return None
     if code.value == UNSUPPORTED_PROTOCOL and is_mqtt_5:

@@ -112,7 +112,8 @@ def test_answer_is_data_or_an_error() -> None:
 
 def test_desk_holds_a_few_and_wakes_whoever_answers() -> None:
     woken = []
-    desk = Desk(lambda: woken.append(1))
+    desk = Desk()
+    desk.notify(lambda: woken.append(1))
     for _ in range(MOST_WAITING):
         desk.submit(read("reload", {}), lambda data, error: None)
     with pytest.raises(RequestRefused, match="busy: too many requests wait"):
