@@ -33,7 +33,8 @@ def answer_to(command: str) -> dict[str, Any]:
 def main(port: int) -> None:
     """Answer requests until the process is killed."""
     news = threading.Event()
-    desk = Desk(news.set)
+    desk = Desk()
+    desk.notify(news.set)
     desks = dict.fromkeys(("snapshot", "recheck", "reload", "reference"), desk)
     device = Device("127.0.0.1", port, desks=desks)
     for _ in range(EVENTS):
