@@ -28,7 +28,7 @@ from edge.bundle import read_bundle
 from edge.cameras.folder import read_picture
 from edge.cameras.simulator.options import simulation_of
 from edge.classifier import open_classifier
-from edge.pipeline import Pipeline
+from edge.pipeline import Classify, Pipeline
 from edge.preprocess import rectangle_polygon
 from edge.scene import Scene
 from edge.types import DecisionSettings, Frame, ImageRGB, Reason, Slot, State
@@ -138,7 +138,7 @@ def _frame(image_rgb: ImageRGB, number: int) -> Frame:
 class Model:
     """What reads the crops; without a bundle every slot reads empty."""
 
-    classify: Callable[[str, ImageRGB], float] = lambda _slot_id, _crop_rgb: 0.0
+    classify: Classify = lambda slot_ids, _crops_rgb: [0.0] * len(slot_ids)
     input_size_px: int = 32
     decision: DecisionSettings = field(default_factory=lambda: DecisionSettings(confirm=2))
 
@@ -151,7 +151,9 @@ def open_model(folder: Path) -> Model:
         occupied_at=bundle.occupied_at, empty_at=bundle.empty_at, confirm=CONFIRM
     )
     return Model(
-        lambda _slot_id, crop_rgb: classifier.probability(crop_rgb), bundle.input_size_px, decision
+        lambda _ids, crops_rgb: [p.probability for p in classifier.predict_all(crops_rgb)],
+        bundle.input_size_px,
+        decision,
     )
 
 

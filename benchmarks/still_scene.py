@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -73,9 +73,9 @@ def measure(classifier: Classifier, frames: Iterable[Frame], is_gated: bool) -> 
     settings = read_settings(SAMPLE_CONFIG)
     asked: list[str] = []
 
-    def classify(slot_id: str, crop_rgb: ImageRGB) -> float:
-        asked.append(slot_id)
-        return classifier.probability(crop_rgb)
+    def classify(slot_ids: Sequence[str], crops_rgb: Sequence[ImageRGB]) -> list[float]:
+        asked.extend(slot_ids)
+        return [prediction.probability for prediction in classifier.predict_all(crops_rgb)]
 
     cpu_s, pipeline = [], None
     for frame in frames:

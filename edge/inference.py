@@ -350,7 +350,7 @@ def build_watch(settings: Settings, classifier: Classifier) -> tuple[Pipeline, L
         settings.slots,
         settings.frame_wh,
         settings.decision,
-        site.probability,
+        site.probabilities,
         site.input_size_px,
         references_rgb=[cabinet.image_rgb for cabinet in references.cabinets],
         frozen_after=frozen_after(settings.camera.source),

@@ -42,7 +42,12 @@ from edge.types import (
 
 log = logging.getLogger(__name__)
 
+# Crops that are cut before they are classified: the picture and the model's weights crowd each
+# other out of a processor's cache, and several crops can be shared out among threads.
+TOGETHER = 32
+
 Change = tuple[Transition, SlotMemory]
+Classify = Callable[[Sequence[str], Sequence[ImageRGB]], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Pipeline:
         slots: Sequence[Slot],
         frame_wh: tuple[int, int],
         decision: DecisionSettings,
-        classify: Callable[[str, ImageRGB], float],
+        classify: Classify,
         input_size_px: int,
         references_rgb: Sequence[ImageRGB] = (),
         frozen_after: int | None = None,
@@ -71,8 +76,9 @@ class Pipeline:
     ) -> None:
         """Watch slots.
 
-        `classify` takes a slot's id and its crop, uint8 (size, size, 3) of `input_size_px`, and
-        returns the probability of OCCUPIED. For `references_rgb` and `frozen_after` see `Scene`.
+        `classify` takes some slots' ids and their crops, each uint8 (size, size, 3) of
+        `input_size_px`, and returns the probabilities of OCCUPIED. For `references_rgb` and
+        `frozen_after` see `Scene`.
         `skips_unchanged=False` classifies every slot of every frame, for measurements.
         """
         self.slots = tuple(slots)
@@ -134,13 +140,13 @@ class Pipeline:
 
     def _read_due(self, frame: Frame, sight: Sight, is_due: Mask) -> tuple[Reading, ...]:
         """Return every slot's reading; of a slot that is not due the one before."""
+        due = [number for number, each in enumerate(is_due) if each]
+        readings: dict[int, Reading] = {}
+        for start in range(0, len(due), TOGETHER):
+            readings.update(self._read(due[start : start + TOGETHER], frame, sight))
         return tuple(
-            self._read(slot, plan, frame, sight)
-            if due
-            else replace(self._newest[number], sequence=frame.sequence)
-            for number, (slot, plan, due) in enumerate(
-                zip(self._enabled, self._plans, is_due, strict=True)
-            )
+            readings.get(number) or replace(self._newest[number], sequence=frame.sequence)
+            for number in range(len(self._enabled))
         )
 
     def _is_confirmed(self, reading: Reading) -> bool:
@@ -215,24 +221,46 @@ class Pipeline:
         self._change_plan = plan_changes(placed, (width_px, height_px))
         self.read_anew()
 
-    def _read(self, slot: Slot, plan: CropPlan | None, frame: Frame, sight: Sight) -> Reading:
-        if plan is None:
-            # A bump moved this region out of the picture.
-            return unusable(slot, Reason.CAMERA_MOVED, frame.sequence)
-        if slot.id in sight.covered:
-            return unusable(slot, Reason.SLOT_COVERED, frame.sequence)
+    def _read(self, numbers: Sequence[int], frame: Frame, sight: Sight) -> dict[int, Reading]:
+        """Return the readings of these slots."""
+        readings: dict[int, Reading] = {}
+        crops_rgb: dict[int, ImageRGB] = {}
+        for number in numbers:
+            slot, plan = self._enabled[number], self._plans[number]
+            if plan is None:
+                # A bump moved this region out of the picture.
+                readings[number] = unusable(slot, Reason.CAMERA_MOVED, frame.sequence)
+            elif slot.id in sight.covered:
+                readings[number] = unusable(slot, Reason.SLOT_COVERED, frame.sequence)
+            else:
+                crops_rgb[number] = apply_plan(frame.image_rgb, plan)
+        for number, probability in self._classify_all(crops_rgb).items():
+            slot = self._enabled[number]
+            readings[number] = (
+                unusable(slot, Reason.CLASSIFIER_ERROR, frame.sequence)
+                if probability is None
+                else read_probability(slot, probability, frame.sequence, self._decision)
+            )
+        return readings
+
+    def _classify_all(self, crops_rgb: Mapping[int, ImageRGB]) -> dict[int, float | None]:
+        """Return the probability of each slot's crop; None where it cannot be classified."""
+        ids = [self._enabled[number].id for number in crops_rgb]
         try:
-            probability = self._classify(slot.id, apply_plan(frame.image_rgb, plan))
+            probabilities = self._classify(ids, list(crops_rgb.values()))
         except Exception:
             # The fence around one crop: the other slots go on.
-            if slot.id not in self._failing:
-                self._failing.add(slot.id)
-                log.exception("slot %s cannot be classified; it reads UNKNOWN meanwhile", slot.id)
-            return unusable(slot, Reason.CLASSIFIER_ERROR, frame.sequence)
-        if self._failing and slot.id in self._failing:
-            self._failing.discard(slot.id)
-            log.info("slot %s is classified again", slot.id)
-        return read_probability(slot, probability, frame.sequence, self._decision)
+            if len(crops_rgb) > 1:
+                return {n: self._classify_all({n: c})[n] for n, c in crops_rgb.items()}
+            (slot_id,) = ids
+            if slot_id not in self._failing:
+                self._failing.add(slot_id)
+                log.exception("slot %s cannot be classified; it reads UNKNOWN meanwhile", slot_id)
+            return dict.fromkeys(crops_rgb)
+        for slot_id in self._failing.intersection(ids):
+            self._failing.discard(slot_id)
+            log.info("slot %s is classified again", slot_id)
+        return dict(zip(crops_rgb, probabilities, strict=True))
 
 
 def region_key(slot: Slot) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge.classifier import Classifier
+from edge.classifier import Classifier, Prediction
 from edge.empties import Embeddings, beside_empties, distance_of, rule_of, unit
 from edge.pipeline import region_key
 from edge.preprocess import crop_whole
@@ -69,17 +69,25 @@ class Site:
         if self._rule is not None:
             self._crops_rgb[slot_id] = tuple(crops_rgb)
 
+    def probabilities(self, slot_ids: Sequence[str], crops_rgb: Sequence[ImageRGB]) -> list[float]:
+        """Return the probability of OCCUPIED, 0..1, of each slot's uint8 (size, size, 3) crop."""
+        empties = [self._embeddings_of(slot_id) for slot_id in slot_ids]
+        predictions = self._classifier.predict_all(crops_rgb)
+        return list(map(self._beside, predictions, empties))
+
     def probability(self, slot_id: str, crop_rgb: ImageRGB) -> float:
-        """Return the probability of OCCUPIED, 0..1, of a slot's uint8 (size, size, 3) crop."""
-        empties = self._embeddings_of(slot_id)
-        of_model = self._classifier.probability(crop_rgb)
-        if empties is None and self._head is None:
-            return of_model
-        embedding = self._classifier.embedding()
-        known = of_model
+        """Return the probability of OCCUPIED of one slot's crop."""
+        return self.probabilities([slot_id], [crop_rgb])[0]
+
+    def _beside(self, prediction: Prediction, empties: Embeddings | None) -> float:
+        """Return what the model's answer becomes beside the site's pictures and labels."""
+        known = of_model = prediction.probability
         if empties is not None and self._rule is not None:
-            known = beside_empties(of_model, distance_of(embedding, empties), self._rule)
-        return known if self._head is None else self._head.probability(embedding, of_model, known)
+            distance = distance_of(prediction.embedding, empties)
+            known = beside_empties(of_model, distance, self._rule)
+        if self._head is None:
+            return known
+        return self._head.probability(prediction.embedding, of_model, known)
 
     def _embeddings_of(self, slot_id: str) -> Embeddings | None:
         if slot_id in self._crops_rgb:
@@ -88,13 +96,10 @@ class Site:
         return self._empties.get(slot_id)
 
     def _embed(self, crops_rgb: Sequence[ImageRGB]) -> Embeddings:
-        size_px = self._classifier.bundle.input_size_px
-        embeddings = []
-        for crop_rgb in crops_rgb:
-            # A picture that was taken for another model has another size.
-            self._classifier.probability(crop_whole(crop_rgb, size_px))
-            embeddings.append(self._classifier.embedding())
-        return unit(np.stack(embeddings))
+        # A picture that was taken for another model has another size.
+        crops_rgb = [crop_whole(crop_rgb, self.input_size_px) for crop_rgb in crops_rgb]
+        predictions = self._classifier.predict_all(crops_rgb)
+        return unit(np.stack([prediction.embedding for prediction in predictions]))
 
 
 def _crops(slots: Sequence[Slot], references: References) -> dict[str, tuple[ImageRGB, ...]]:

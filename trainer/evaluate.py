@@ -29,16 +29,16 @@ log = logging.getLogger(__name__)
 
 def score(classifier: Classifier, crops_rgb: Crops) -> npt.NDArray[np.float64]:
     """Return the probability of OCCUPIED of each crop, shape (count,)."""
-    return np.array(
-        [classifier.probability(crop) for crop in progress_bar(crops_rgb, "scoring")], np.float64
-    )
+    predictions = progress_bar(classifier.predict_all(crops_rgb), "scoring", len(crops_rgb))
+    return np.array([prediction.probability for prediction in predictions], np.float64)
 
 
 def score_part(classifier: Classifier, title: str, subject: str, dataset: Dataset) -> Scored:
     """Return the crops with their probabilities and, where the model has them, attention maps."""
-    predictions = [
-        classifier.predict(crop) for crop in progress_bar(dataset.crops_rgb, f"scoring {title}")
-    ]
+    crops_rgb = dataset.crops_rgb
+    predictions = list(
+        progress_bar(classifier.predict_all(crops_rgb), f"scoring {title}", len(crops_rgb))
+    )
     has_attention = bool(predictions) and predictions[0].attention.size > 0
     return Scored(
         title,

@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=count_of,
         default=THREADS,
         metavar="N",
-        help=f"interpreter threads (default: {THREADS}, as the daemon)",
+        help=f"interpreters at work at the same time (default: {THREADS}, as the daemon)",
     )
     parser.add_argument(
         "--sizes",
@@ -180,7 +180,7 @@ def _size_rows(costs: Sequence[FrameCost]) -> Iterator[Row]:
 def _thread_rows(figures: Figures) -> Iterator[Row]:
     for cost in figures.interpreter:
         yield Row(
-            f"bare interpreter, {cost.threads} thread{'s' if cost.threads > 1 else ''}",
+            f"{cost.threads} interpreter{'s' if cost.threads > 1 else ''} at work",
             f"{cost.wall_ms:.3f} ms a crop",
             f"{cost.cpu_ms:.3f} ms of processor time"
             + (", as the daemon" if cost.threads == THREADS else ""),

@@ -1,8 +1,8 @@
-"""The whole way of a frame beside the bare interpreter, and the interpreter's threads.
+"""The whole way of a frame beside the bare interpreter, and how threads share the work.
 
 Machines are noisy, so the figures that count are ratios of two things measured in turn in
-the same run: the way of a frame (gates, crops, inferences, decisions) beside as many bare
-inferences of one crop.
+the same run: the way of a frame (gates, crops, inferences, decisions) beside as many
+inferences of the bare interpreter: one crop after the other, with one thread.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import cv2
 
 from edge.cameras import CameraError, open_camera
 from edge.change import LONGEST_AGE_S
-from edge.classifier import Classifier
+from edge.classifier import Classifier, Crops, Prediction
 from edge.inference import build_pipeline
 from edge.pipeline import Pipeline
 from edge.preprocess import crop_slot, scale_slots
 from edge.still import STILL_LEVELS
-from edge.types import Frame, ImageRGB, Settings, Slot, SlotwatchError
+from edge.types import Bundle, Frame, ImageRGB, Settings, Slot, SlotwatchError
 
 SIZES = (1, 4, 16, 64, 256)  # slots
 MOST_THREADS = 4
@@ -47,9 +47,9 @@ class FrameCost:
 
 @dataclass(frozen=True)
 class ThreadCost:
-    """What one inference costs with so many threads; medians of the rounds."""
+    """What a crop costs the model alone; medians of the rounds."""
 
-    threads: int
+    threads: int  # interpreters at work at the same time
     wall_ms: float
     cpu_ms: float  # of all threads together
 
@@ -59,10 +59,10 @@ class _CountingClassifier(Classifier):
 
     asked = 0
 
-    def probability(self, crop_rgb: ImageRGB) -> float:
-        """Return the probability of OCCUPIED, and count the question."""
-        self.asked += 1
-        return super().probability(crop_rgb)
+    def predict_all(self, crops_rgb: Crops) -> Iterator[Prediction]:
+        """Yield every output for each crop, and count the crops."""
+        self.asked += len(crops_rgb)
+        return super().predict_all(crops_rgb)
 
 
 def measure_sizes(
@@ -80,14 +80,23 @@ def measure_sizes(
     """
     picture = first_frame(settings)
     counting = _CountingClassifier(classifier.bundle, classifier.threads)
-    return tuple(
-        _measure_size(settings, counting, picture, size, rounds, advance) for size in sizes
+    bare = one_by_one(
+        classifier.bundle, _first_crop(picture, settings, classifier.bundle.input_size_px)
     )
+    return tuple(
+        _measure_size(settings, counting, bare, picture, size, rounds, advance) for size in sizes
+    )
+
+
+def one_by_one(bundle: Bundle, crop_rgb: ImageRGB) -> Callable[[], None]:
+    """Return an inference of this crop by the bare interpreter, which every ratio is to."""
+    return Classifier(bundle, threads=1).bare_invoke(crop_rgb)
 
 
 def _measure_size(
     settings: Settings,
     classifier: _CountingClassifier,
+    invoke: Callable[[], None],
     picture: Frame,
     size: int,
     rounds: int,
@@ -95,14 +104,11 @@ def _measure_size(
 ) -> FrameCost:
     slots = repeat_slots(settings.slots, size)
     pipeline = build_pipeline(replace(settings, slots=slots), classifier)
-    crop_rgb = _first_crop(picture, settings, classifier.bundle.input_size_px)
     whole: list[_Time] = []
     bare: list[_Time] = []
     for index, frame in enumerate(moving_frames(picture, rounds + WARM_UP_FRAMES)):
         with _timed(whole):
             _process_all(pipeline, classifier, frame, size)
-        # Setting the input is the daemon's cost, not the interpreter's.
-        invoke = classifier.bare_invoke(crop_rgb)
         with _timed(bare):
             for _ in range(size):
                 invoke()
@@ -184,16 +190,15 @@ def moving_frames(picture: Frame, count: int) -> list[Frame]:
 def measure_threads(
     classifier: Classifier, crop_rgb: ImageRGB, rounds: int
 ) -> tuple[ThreadCost, ...]:
-    """Return the cost of one inference with 1, 2 and 4 threads, as far as there are cores."""
+    """Return what a crop costs with 1, 2 and 4 interpreters at work, as far as there are cores."""
     cores = len(os.sched_getaffinity(0))
     counts = [count for count in (1, 2, MOST_THREADS) if count == 1 or count <= cores]
-    invokes = [Classifier(classifier.bundle, count).bare_invoke(crop_rgb) for count in counts]
+    classifiers = [Classifier(classifier.bundle, count) for count in counts]
     times: list[list[_Time]] = [[] for _ in counts]
     for _ in range(rounds + 1):
-        for invoke, taken in zip(invokes, times, strict=True):
+        for each, taken in zip(classifiers, times, strict=True):
             with _timed(taken):
-                for _ in range(IN_A_ROW):
-                    invoke()
+                list(each.predict_all([crop_rgb] * IN_A_ROW))
     return tuple(
         # The first round warms up.
         ThreadCost(

@@ -30,10 +30,10 @@ import numpy as np
 from edge.alerts import Alerts, Fanout
 from edge.bundle import Golden, read_bundle, read_golden
 from edge.cameras.process import CameraProcess
-from edge.classifier import Classifier
 from edge.demo_broker import start_broker
 from edge.health import Health
 from edge.inference import InferenceThread
+from edge.measure.cost import one_by_one
 from edge.measure.subscriber import READY, Receipt
 from edge.parts import build_parts
 from edge.preprocess import rectangle_polygon
@@ -106,7 +106,7 @@ def measure_delivery(model: Path, frames: int, is_one: bool = False) -> Delivery
         broker = stack.enter_context(start_broker("auto"))
         bundle = read_bundle(model)
         golden = read_golden(bundle)
-        bare = Classifier(bundle).bare_invoke(golden.crops_rgb[0])
+        bare = one_by_one(bundle, golden.crops_rgb[0])
         bare_before_ms = _bare_ms(bare, len(slots))
         settings = Settings(
             device="bench",

@@ -9,6 +9,7 @@ import pytest
 
 from edge.alerts import Alerts, Fanout
 from edge.cameras import CameraError
+from edge.classifier import Prediction
 from edge.health import Health
 from edge.inference import Assignment, InferenceThread
 from edge.journal import Journal, JournalError
@@ -99,9 +100,12 @@ class Listener:
 
 def assignment(tmp_path, x=0):
     bundle = SimpleNamespace(name="brightness", model_sha256="", input_size_px=32, manifest={})
-    classifier = SimpleNamespace(
-        bundle=bundle, runtime="none", probability=lambda crop: float(crop.mean()) / 255
-    )
+
+    def predict_all(crops):
+        none = np.zeros(0, np.float32)
+        return [Prediction(float(crop.mean()) / 255, none, none) for crop in crops]
+
+    classifier = SimpleNamespace(bundle=bundle, runtime="none", predict_all=predict_all)
     slots = (Slot("A1", rectangle_polygon(x, 0, 30, 30)),)
     settings = Settings(
         device="bench",

@@ -35,9 +35,8 @@ EMPTY_AT_DUSK = (60, 90, 130)  # far enough from EMPTY to be another look, near 
 class BluntModel(ColourModel):
     """Sure that red is OCCUPIED and that everything else is not."""
 
-    def probability(self, crop_rgb):
-        super().probability(crop_rgb)
-        red, green, _ = self.embedding()
+    def probability_of(self, colour):
+        red, green, _ = colour
         return 0.99 if red > 1.5 * green else 0.01
 
 
@@ -52,7 +51,7 @@ class Cabinet:
         )
         rule = {"of_logit": 1.0, "of_distance": 1.0, "bias": 3.0}
         site = Site(BluntModel(rule), settings.slots, references)
-        self.pipeline = Pipeline((SLOT,), (100, 100), settings.decision, site.probability, 16)
+        self.pipeline = Pipeline((SLOT,), (100, 100), settings.decision, site.probabilities, 16)
         self.learner = Learner(settings, site, references)
         self.sequence = 0
 
@@ -133,7 +132,7 @@ class Rack:
         references = References().with_cabinet(picture)
         site = Site(BluntModel(rule=None), settings.slots, references)
         self.pipeline = Pipeline(
-            *(racks.slots(), frame_wh, settings.decision, site.probability, 16),
+            *(racks.slots(), frame_wh, settings.decision, site.probabilities, 16),
             [self.reference_rgb],
         )
         write_references(storage, references)

@@ -25,8 +25,15 @@ def brightness(_slot_id, crop):
     return float(crop.mean()) / 255
 
 
+def each(classify):
+    """Return what a pipeline asks, of a function of one slot's id and crop."""
+    return lambda slot_ids, crops: [
+        classify(slot_id, crop) for slot_id, crop in zip(slot_ids, crops, strict=True)
+    ]
+
+
 def pipeline(slots=SLOTS, classify=brightness):
-    return Pipeline(slots, (100, 100), DECISION, classify, 32)
+    return Pipeline(slots, (100, 100), DECISION, each(classify), 32)
 
 
 def frame(sequence, a1, a2, size=100):
@@ -122,7 +129,12 @@ def test_a_lost_camera_makes_every_known_slot_unknown_once():
 def test_a_bumped_camera_moves_the_regions_along():
     reference_rgb = racks.cabinet()
     subject = Pipeline(
-        racks.slots(), (racks.WIDTH_PX, racks.HEIGHT_PX), DECISION, brightness, 32, [reference_rgb]
+        racks.slots(),
+        (racks.WIDTH_PX, racks.HEIGHT_PX),
+        DECISION,
+        each(brightness),
+        32,
+        [reference_rgb],
     )
     for sequence, shift_px in enumerate((0, 0, 12, 12, 12)):
         image_rgb = np.roll(reference_rgb, shift_px, axis=1)
@@ -233,7 +245,7 @@ def test_a_slot_switched_off_and_on_again_starts_again():
 def test_frames_are_watched_while_every_slot_is_switched_off(references_rgb):
     slots = tuple(replace(slot, enabled=False) for slot in racks.slots())
     frame_wh = (racks.WIDTH_PX, racks.HEIGHT_PX)
-    subject = Pipeline(slots, frame_wh, DECISION, brightness, 16, references_rgb)
+    subject = Pipeline(slots, frame_wh, DECISION, each(brightness), 16, references_rgb)
     for number in range(3):
         picture = Frame(racks.cabinet(), number, START, float(number))
         assert subject.process(picture) == FrameResult((), (), (), None)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from edge.classifier import Prediction
 from edge.pipeline import region_key
 from edge.preprocess import rectangle_polygon
 from edge.references import Empty, References
@@ -29,16 +30,16 @@ class ColourModel:
         manifest = {} if rule is None else {"empty_rule": rule}
         self.bundle = SimpleNamespace(name="colour", input_size_px=SIZE_PX, manifest=manifest)
         self.seen = 0
-        self._newest = np.zeros(3, np.float32)
 
-    def probability(self, crop_rgb):
-        assert crop_rgb.shape == (SIZE_PX, SIZE_PX, 3)
-        self.seen += 1
-        self._newest = crop_rgb.reshape(-1, 3).mean(axis=0).astype(np.float32)
+    def predict_all(self, crops_rgb):
+        for crop_rgb in crops_rgb:
+            assert crop_rgb.shape == (SIZE_PX, SIZE_PX, 3)
+            self.seen += 1
+            colour = crop_rgb.reshape(-1, 3).mean(axis=0).astype(np.float32)
+            yield Prediction(self.probability_of(colour), np.zeros((0, 0), np.float32), colour)
+
+    def probability_of(self, _colour):
         return SAYS
-
-    def embedding(self):
-        return self._newest
 
 
 def crop_of(*colour, size_px=SIZE_PX):
@@ -112,8 +113,8 @@ def test_a_head_learnt_here_corrects_what_was_known():
 def test_a_model_that_fails_once_does_not_cost_a_slot_its_pictures():
     model = ColourModel()
     site = Site(model, SLOTS, References().with_empty("A1", empty_of(GREY)))
-    works, model.probability = model.probability, None
+    works, model.probability_of = model.probability_of, None
     with pytest.raises(TypeError):
         site.probability("A1", GREY)
-    model.probability = works
+    model.probability_of = works
     assert site.probability("A1", GREY) < 0.11

@@ -67,7 +67,7 @@ def test_a_frame_of_half_the_size_is_not_still_and_has_its_own_slots():
     # Both are 320 pixels wide in small.
     half_rgb = cv2.resize(cabinet(), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     assert not is_still(cabinet(), half_rgb)
-    subject = Pipeline(slots(), FRAME_WH, DecisionSettings(), lambda *_: 0.9, 16)
+    subject = Pipeline(slots(), FRAME_WH, DecisionSettings(), lambda ids, _: [0.9] * len(ids), 16)
     for number, picture_rgb in enumerate([cabinet(), cabinet(), half_rgb]):
         result = subject.process(Frame(picture_rgb, number, AT, float(number)))
         assert result.unusable is None

@@ -35,7 +35,7 @@ def test_golden_crops_cover_both_labels_and_garbage(tiny_bundle: Path) -> None:
 def test_a_crop_is_fed_as_it_is(tiny_bundle: Path) -> None:
     bundle = read_bundle(tiny_bundle)
     classifier = Classifier(bundle)
-    (detail,) = classifier._interpreter.get_input_details()
+    (detail,) = classifier._interpreters[0]._interpreter.get_input_details()
     assert detail["dtype"] is np.uint8
     assert detail["quantization"] == (1.0, 0)
 

@@ -1,0 +1,54 @@
+"""How crops are shared out among interpreters, with the shipped model."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.bundle import read_bundle, read_golden
+from edge.classifier import Classifier
+
+BUNDLE = read_bundle(Path(__file__).parents[2] / "models" / "default")
+CROPS = read_golden(BUNDLE).crops_rgb
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_crops_shared_out_get_the_answers_of_each_by_itself_in_their_order(threads: int) -> None:
+    classifier = Classifier(BUNDLE, threads)
+    apart = [classifier.predict(crop) for crop in CROPS]
+    # More than are shared out at once, and not as many as there are threads.
+    for count in (0, 1, threads, 5 * len(CROPS) + 1):
+        crops = [CROPS[number % len(CROPS)] for number in range(count)]
+        together = list(classifier.predict_all(crops))
+        assert len(together) == count
+        for number, prediction in enumerate(together):
+            expected = apart[number % len(CROPS)]
+            assert prediction.probability == expected.probability
+            assert np.array_equal(prediction.embedding, expected.embedding)
+            assert np.array_equal(prediction.attention, expected.attention)
+
+
+def test_two_threads_work_at_the_same_time() -> None:
+    classifier = Classifier(BUNDLE, threads=2)
+    both_at_work = threading.Barrier(2, timeout=10)
+    met = []
+    for interpreter in classifier._interpreters:
+
+        def predict(crop, work=interpreter.predict):
+            if not met:
+                both_at_work.wait()  # breaks where the other one never comes
+                met.append(True)
+            return work(crop)
+
+        interpreter.predict = predict
+    assert len(list(classifier.predict_all(CROPS))) == len(CROPS)
+
+
+def test_crop_that_fails_in_another_thread_is_not_lost() -> None:
+    classifier = Classifier(BUNDLE, threads=2)
+    broken = [*CROPS, np.zeros((3, 3, 3), np.uint8), *CROPS]
+    with pytest.raises(ValueError, match="Dimension mismatch"):
+        list(classifier.predict_all(broken))
+    # And the interpreters are fit for the next crops.
+    assert len(list(classifier.predict_all(CROPS))) == len(CROPS)
