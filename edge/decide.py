@@ -52,6 +52,11 @@ def unusable(slot: Slot, reason: Reason, sequence: int) -> Reading:
     return Reading(slot.id, None, State.UNKNOWN, reason, sequence)
 
 
+def doubted(reading: Reading) -> Reading:
+    """Return a sure reading as one that is not: there is reason to doubt it."""
+    return replace(reading, state=State.UNKNOWN, reason=Reason.LOW_CONFIDENCE)
+
+
 def decide(
     memory: SlotMemory,
     reading: Reading,

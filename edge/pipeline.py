@@ -19,13 +19,16 @@ import numpy as np
 
 from edge.change import (
     Mask,
+    Samples,
+    find_doubtful,
     find_due,
     first_memory,
     noted,
     plan_changes,
+    read_again,
     take_samples,
 )
-from edge.decide import decide, lose_sight, read_probability, unusable
+from edge.decide import decide, doubted, lose_sight, read_probability, unusable
 from edge.preprocess import CropPlan, apply_plan, plan_crop
 from edge.scene import Scene, Sight
 from edge.types import (
@@ -97,6 +100,8 @@ class Pipeline:
         self._change_plan = plan_changes((), frame_wh)
         self._read_as = first_memory(self._change_plan)  # how the slots looked when they were read
         self._newest: tuple[Reading, ...] = ()
+        self._newest_s = 0.0  # monotonic, of the newest frame in which slots could be seen
+        self._samples: Samples = self._read_as.samples  # of that frame
         self._failing: set[str] = set()
 
     def remember(self, memories: Mapping[str, SlotMemory]) -> None:
@@ -116,7 +121,7 @@ class Pipeline:
 
     def read_anew(self) -> None:
         """Have the next frame classify every slot, changed or not."""
-        self._read_as = first_memory(self._change_plan)
+        self._read_as = read_again(self._read_as)
 
     def process(self, frame: Frame) -> FrameResult:
         """Return the readings of a frame and the changes of state they lead to."""
@@ -127,12 +132,13 @@ class Pipeline:
             return self._decide(readings, frame, sight.reason)
         self._plan(sight, frame)
         samples = take_samples(self._change_plan, sight.halvings)
+        self._samples, self._newest_s = samples, frame.monotonic_s
         is_due = find_due(self._read_as, samples, frame.monotonic_s)
         is_due |= np.array(
             [not self._skips_unchanged or slot.id in sight.covered for slot in self._enabled],
             np.bool_,  # said, because there may be no slot
         )
-        self._newest = self._read_due(frame, sight, is_due)
+        self._newest = self._without_doubtful(self._read_due(frame, sight, is_due), samples)
         result = self._decide(self._newest, frame, None)
         is_sure = np.array([self._is_confirmed(reading) for reading in self._newest], np.bool_)
         self._read_as = noted(self._read_as, samples, is_due, is_sure, frame.monotonic_s)
@@ -148,6 +154,26 @@ class Pipeline:
             readings.get(number) or replace(self._newest[number], sequence=frame.sequence)
             for number in range(len(self._enabled))
         )
+
+    def _without_doubtful(
+        self, readings: tuple[Reading, ...], samples: Samples
+    ) -> tuple[Reading, ...]:
+        """Return the readings, not sure where a state turns round and the picture does not tell.
+
+        A state that was wrong from the beginning is not held for ever: it becomes UNKNOWN, as
+        with every slot that is not sure for long, and what is UNKNOWN may become anything.
+        """
+        if not any(map(self._turns_round, readings)):
+            return readings
+        is_doubtful = find_doubtful(self._read_as, samples)
+        return tuple(
+            doubted(reading) if doubtful and self._turns_round(reading) else reading
+            for reading, doubtful in zip(readings, is_doubtful, strict=True)
+        )
+
+    def _turns_round(self, reading: Reading) -> bool:
+        state = self.memories[reading.slot_id].state
+        return State.UNKNOWN not in (state, reading.state) and reading.state is not state
 
     def _is_confirmed(self, reading: Reading) -> bool:
         state = self.memories[reading.slot_id].state
@@ -189,8 +215,15 @@ class Pipeline:
 
     def commit(self, changes: Iterable[Change]) -> None:
         """Let recorded changes take effect."""
+        sure: set[str] = set()
         for transition, memory in changes:
             self.memories[transition.slot_id] = memory
+            if transition.after is not State.UNKNOWN:
+                sure.add(transition.slot_id)
+        if sure:
+            # The frame that confirmed them shows how they look in their new state.
+            is_sure = np.array([slot.id in sure for slot in self._enabled], np.bool_)
+            self._read_as = noted(self._read_as, self._samples, is_sure, is_sure, self._newest_s)
 
     @property
     def placed(self) -> tuple[Slot, ...]:
@@ -219,7 +252,7 @@ class Pipeline:
             for before, slot in zip(self._enabled, sight.slots, strict=True)
         ]
         self._change_plan = plan_changes(placed, (width_px, height_px))
-        self.read_anew()
+        self._read_as = first_memory(self._change_plan)
 
     def _read(self, numbers: Sequence[int], frame: Frame, sight: Sight) -> dict[int, Reading]:
         """Return the readings of these slots."""

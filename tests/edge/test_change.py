@@ -6,10 +6,12 @@ import pytest
 
 from edge.change import (
     LONGEST_AGE_S,
+    find_doubtful,
     find_due,
     first_memory,
     noted,
     plan_changes,
+    read_again,
     take_samples,
 )
 from edge.halvings import Halvings
@@ -203,3 +205,58 @@ def test_no_slots_are_no_trouble():
     memory, samples = first_memory(plan), seen(cabinet(), plan=plan)
     assert find_due(memory, samples, 0.0).shape == (0,)
     assert noted(memory, samples, ALL[:0], ALL[:0], 0.0) is memory
+
+
+def doubtful(memory, image_rgb, **options):
+    return set(np.flatnonzero(find_doubtful(memory, seen(image_rgb, **options))))
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1.0, 0), (0.5, 0), (0.1, 0), (0.2, 30), (1.1, 5)])
+def test_other_light_is_no_reason_for_another_state(gain, offset):
+    memory = remembered(cabinet(), noise_levels=2.0)
+    lit_rgb = cabinet() * gain + offset
+    assert doubtful(memory, lit_rgb, noise_levels=2.0, seed=2) == set(range(COUNT))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        with_key,
+        with_thing_of_the_same_grey,
+        with_thing_that_fills_it,
+        with_thing_as_bright_as_the_slot,
+    ],
+)
+@pytest.mark.parametrize("gain", [1.0, 0.5])
+def test_thing_is_a_reason_in_its_slot_alone(change, gain):
+    changed_rgb = cabinet()
+    change(changed_rgb)
+    found = doubtful(remembered(cabinet()), changed_rgb * gain)
+    assert found == set(range(COUNT)) - {8}
+
+
+def test_slot_of_one_shade_cannot_be_told_by_its_picture():
+    plain_rgb = np.full((HEIGHT_PX, WIDTH_PX, 3), 120, np.uint8)
+    assert doubtful(remembered(plain_rgb), plain_rgb // 2) == set()
+
+
+def test_slot_that_nobody_has_read_is_believed():
+    assert doubtful(first_memory(PLAN), cabinet()) == set()
+    unsure = noted(first_memory(PLAN), seen(cabinet()), ALL, ~ALL, 0.0)
+    assert doubtful(unsure, cabinet()) == set()
+
+
+def test_burnt_out_slot_is_not_believed():
+    burnt_rgb = cabinet()
+    burnt_rgb[TOP_PX : TOP_PX + 45, LEFT_PX : LEFT_PX + 77] = 255
+    assert doubtful(first_memory(PLAN), burnt_rgb) == {8}
+    # A white label is not much of it.
+    labelled_rgb = cabinet()
+    labelled_rgb[TOP_PX : TOP_PX + 15, LEFT_PX : LEFT_PX + 77] = 255
+    assert doubtful(first_memory(PLAN), labelled_rgb) == set()
+
+
+def test_how_slots_looked_is_still_known_when_all_are_to_be_read_again():
+    memory = read_again(remembered(cabinet()))
+    assert due(memory, cabinet()) == set(range(COUNT))
+    assert doubtful(memory, cabinet()) == set(range(COUNT))
