@@ -145,7 +145,9 @@ def product_model(is_integer: bool) -> bytes:
     weights = random.normal(0, 0.05, (PRODUCT_SIZE, PRODUCT_SIZE)).astype(np.float32)
     shape = (PRODUCT_ROWS, PRODUCT_SIZE)
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
+    @tf.function(  # type: ignore[untyped-decorator]
+        input_signature=[tf.TensorSpec(shape, tf.float32)]
+    )
     def multiply(rows: tf.Tensor) -> tf.Tensor:
         return tf.matmul(rows, weights)
 

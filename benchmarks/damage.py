@@ -20,6 +20,7 @@ try:
     import av
 except ImportError:  # `pip install av`: a benchmark's wish, no dependency of the project
     av = None
+HAS_PYAV = av is not None
 
 Generator = np.random.Generator
 Damaged = tuple[ImageRGB | None, float]
@@ -90,7 +91,7 @@ def half_h264(image_rgb: ImageRGB, rng: Generator) -> Damaged:
     Really encoded and damaged where PyAV is installed; else drawn alike: grey or green from
     one row of blocks on.
     """
-    if av is None:
+    if not HAS_PYAV:
         damaged = image_rgb.copy()
         top = int(image_rgb.shape[0] * rng.uniform(0.05, 0.9)) // 16 * 16
         damaged[top:] = ((128, 128, 128), (0, 135, 0))[int(rng.integers(2))]

@@ -238,7 +238,7 @@ def main() -> None:
     pictures = [sequence.images[sequence.reference]() for sequence in sequences]
     rng = np.random.default_rng(arguments.seed)
     trials = max(1, arguments.count // (len(DAMAGES) * FRAMES_IN_A_ROW))
-    print(f"H.264: {'drawn alike' if damage.av is None else 'encoded and damaged by PyAV'}")
+    print(f"H.264: {'encoded and damaged by PyAV' if damage.HAS_PYAV else 'drawn alike'}")
     print(f"{'kind':12} {'must be named from':28} {'named':>11} {'unseen':>6} {'read':>7} false")
     for kind in DAMAGES:
         chosen = rng.integers(len(sequences), size=trials)

@@ -130,4 +130,4 @@ class Observer:
         self._client.loop_stop()
 
     def _take(self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage) -> None:
-        self._newest[message.topic] = message.payload
+        self._newest[message.topic] = bytes(message.payload)

@@ -195,7 +195,7 @@ def aerial(data: Path) -> Recording:
         if number % _AERIAL_EVERY == 0:
             image_rgb = cv2.cvtColor(video.retrieve()[1], cv2.COLOR_BGR2RGB)
             at = _START + timedelta(seconds=number / frames_per_s)
-            shots.append(Shot(f"frame {number}", at, lambda image_rgb=image_rgb: image_rgb))
+            shots.append(Shot(f"frame {number}", at, _holder(image_rgb)))
         number += 1
     labels: dict[str, tuple[State | None, ...]] = {
         row["slot"]: (State(row["label"]),) * len(shots)
@@ -237,6 +237,10 @@ def screws(data: Path) -> Recording:
 
 def _reader(path: Path) -> Callable[[], ImageRGB]:
     return lambda: read_picture(path)
+
+
+def _holder(image_rgb: ImageRGB) -> Callable[[], ImageRGB]:
+    return lambda: image_rgb
 
 
 def _pictures(folder: Path) -> tuple[Shot, ...]:

@@ -28,6 +28,7 @@ from trainer.kept_crops import FOLDER, KeptCrops, read_kept
 from trainer.metrics import figures, is_answered
 
 Floats = npt.NDArray[np.floating]
+Distances = npt.NDArray[np.float64]
 
 EMPTY_AT, OCCUPIED_AT = 0.4, 0.6
 STAND_INS = 6  # pictures for slots that were never seen EMPTY
@@ -43,8 +44,8 @@ class Fold:
     kept: KeptCrops
     slots: tuple[str, ...]
     is_picture: Bools  # (crops,): shown to the device as empty, never scored
-    distances: Floats  # (crops,), cosine
-    garbage_distances: Floats  # (pieces,)
+    distances: Distances  # (crops,), cosine
+    garbage_distances: Distances  # (pieces,)
 
     def beside(self) -> Beside | None:
         """Return what a rule is fitted on; None where one label is left without crops."""

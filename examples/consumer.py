@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 PAGE = 500  # events to ask for at a time; Mosquitto queues 1,000 for a slow subscriber
 PATIENCE_S = 10.0  # an answer that did not come by then was lost: ask again
@@ -40,7 +41,7 @@ class Consumer:
     def _subscribe(self, client: paho.Client, *_: Any) -> None:
         self._asked.clear()
         topics = ("status", "health", "events", "response/events")
-        client.subscribe([(f"{self._prefix}/+/{topic}", 1) for topic in topics])  # type: ignore[misc]
+        client.subscribe([(f"{self._prefix}/+/{topic}", 1) for topic in topics])
 
     def _take(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
         device, topic = message.topic.removeprefix(f"{self._prefix}/").split("/", 1)
@@ -108,7 +109,7 @@ def main() -> None:
         temporary.replace(arguments.seen)
 
     client = paho.Client(
-        paho.CallbackAPIVersion.VERSION2, client_id=arguments.client_id, protocol=paho.MQTTv5
+        CallbackAPIVersion.VERSION2, client_id=arguments.client_id, protocol=paho.MQTTv5
     )
     if arguments.username:
         password = arguments.password_file.read_text().strip() if arguments.password_file else None

@@ -151,7 +151,7 @@ class Subscriber:
         self._client.on_connect = lambda client, *_: client.subscribe(topics, qos=1)
         self._client.on_subscribe = lambda *_: self._is_subscribed.set()
         self._client.on_message = lambda client, userdata, message: self.heard.append(
-            Heard(message.topic, message.payload, message.retain)
+            Heard(message.topic, bytes(message.payload), message.retain)
         )
         self._client.connect(host, port)
         self._client.loop_start()
@@ -193,14 +193,14 @@ def retained(
         if message.topic == marker:
             is_done.set()
         elif message.retain:
-            found[message.topic] = message.payload
+            found[message.topic] = bytes(message.payload)
 
     def on_subscribe(client: paho.Client, *_: Any) -> None:
         client.publish(marker, b"", qos=1)  # comes after everything that was retained
 
     client.on_message = on_message
     client.on_subscribe = on_subscribe
-    client.on_connect = lambda client, *_: client.subscribe([(topics, 1), (marker, 1)])  # type: ignore[list-item]
+    client.on_connect = lambda client, *_: client.subscribe([(topics, 1), (marker, 1)])
     client.connect(broker.host, broker.port)
     client.loop_start()
     try:

@@ -44,9 +44,9 @@ class Progress:
             tuple(weights) if is_better else self.best_weights,
         )
 
-    def with_state(self, state: Sequence[npt.NDArray[Any]]) -> Progress:
+    def with_state(self, state: Sequence[npt.ArrayLike]) -> Progress:
         """Return the progress with what the next epoch starts from."""
-        return replace(self, state=tuple(state))
+        return replace(self, state=tuple(map(np.asarray, state)))
 
 
 @dataclass(frozen=True)

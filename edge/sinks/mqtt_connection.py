@@ -19,29 +19,26 @@ from contextlib import suppress
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edge.sinks.client import connect, new_client
 from edge.sinks.endings import (
     Access,
     Cause,
     Ending,
     explain_loss,
-    explain_no_connection,
     explain_refusal,
     explain_silence,
 )
 from edge.sinks.inbox import Inbox
 from edge.sinks.outbox import WINDOW, Outbox
-from edge.sinks.tls import tls_context
-from edge.types import ConfigurationError
 
 ONLINE, OFFLINE, LOST = b"online", b"offline", b"lost"  # payloads of P/status
 
-KEEPALIVE_S = 15  # a vanished device is `lost` after one and a half of these
 CONNACK_TIMEOUT_S = 10.0
 WAKE_EVERY_S = 1.0  # keepalives are looked after this often
 # Requests on their way here without an answer: a flood of them waits at the broker.
@@ -98,18 +95,11 @@ class Connection:
         self._is_answered = False  # by a CONNACK, of whatever content
         self._reason = "connection closed"  # of the refusal or the end, in the broker's words
         self._reason_code = 0
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=access.client_id,
-            protocol=protocol,
-            reconnect_on_failure=False,
-            manual_ack=True,  # a request counts as taken when its answer is on its way
-        )
+        # By hand: a request counts as taken when its answer is on its way.
+        self._client = new_client(access, protocol, manual_ack=True)
         self._is_mqtt_5 = protocol == MQTTProtocolVersion.MQTTv5
         self._client.max_inflight_messages_set(0)  # the outbox holds the window
         self._client.will_set(status_topic, LOST, qos=1, retain=True)
-        if access.username is not None:
-            self._client.username_pw_set(access.username, access.password)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_publish = self._on_publish
@@ -119,19 +109,9 @@ class Connection:
 
     def run(self) -> Ending:
         """Connect, exchange packets, and return how it ended."""
-        try:
-            if self._access.tls is not None:
-                self._client.tls_set_context(tls_context(self._access.tls))
-            self._client.connect(
-                self._access.host,
-                self._access.port,
-                KEEPALIVE_S,
-                properties=_connect_properties() if self._is_mqtt_5 else None,
-            )
-        except ConfigurationError as error:
-            return Ending(Cause.TLS_FILES, str(error))
-        except (OSError, ValueError) as error:
-            return explain_no_connection(self._access, error)
+        properties = _connect_properties() if self._is_mqtt_5 else None
+        if (ending := connect(self._client, self._access, properties)) is not None:
+            return ending
         try:
             is_farewell = self._serve()
         finally:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from examples.consumer import Consumer
 from tests.chaos.device import PREFIX, Event
@@ -110,9 +111,7 @@ def main(port: int, path: Path, devices: Sequence[str]) -> None:
 
     # A name of its own: a broker with a memory keeps the session of whoever it lost when it was
     # killed, and queues for it, until one of that name begins anew.
-    client = paho.Client(
-        paho.CallbackAPIVersion.VERSION2, client_id=path.name, protocol=paho.MQTTv5
-    )
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=path.name, protocol=paho.MQTTv5)
     client.reconnect_delay_set(1, 1)
     Consumer(client, seen, handle, PREFIX)
     client.connect("127.0.0.1", port)

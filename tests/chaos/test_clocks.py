@@ -45,7 +45,7 @@ def try_sequence(path: Path, chance: random.Random) -> int:
     sent: dict[int, datetime] = {}  # the times of those that are kept for who missed them
     newest = count = 0
     for _ in range(40):
-        match chance.choices(list(STEPS), STEPS.values())[0]:
+        match chance.choices(list(STEPS), list(STEPS.values()))[0]:
             case "record":
                 changes = [change(clock.now)] * chance.choice([1, 2, 3, PRUNE_EVERY])
                 seqs = [transition.seq for transition, _ in journal.record(changes)]

@@ -44,7 +44,7 @@ def tally() -> Iterator[list[str]]:
 
 # -- user name and password --------------------------------------------------------------
 
-NOT_LET_IN = {
+NOT_LET_IN: dict[str, dict[str, str | None]] = {
     "wrong password": {"username": "cabinet", "password": "not-the-password"},
     "empty password": {"username": "cabinet", "password": ""},
     "no password": {"username": "cabinet", "password": None},

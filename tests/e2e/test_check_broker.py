@@ -66,7 +66,9 @@ def test_certificates_that_cannot_be_read(
     cabinet: Cabinet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
-    assert "readable PEM files" in checked(cabinet, capsys, tls={"ca": "ca.pem"})
+    line = checked(cabinet, capsys, tls={"ca": "ca.pem"})
+    assert line.startswith("warning  mqtt: mqtt.tls: ")
+    assert "readable PEM files" in line
 
 
 def test_a_daemon_that_runs_is_not_pushed_off(

@@ -17,6 +17,8 @@ from typing import Any
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from edge.demo_broker import BrokerUnavailable, RunningBroker, find_mosquitto, start_broker
 from edge.embedded_broker import EmbeddedBroker, matches
@@ -124,7 +126,7 @@ def test_embedded_broker_forwards_what_mqtt_5_clients_add() -> None:
         client.loop_start()
         client.subscribe("a/+", qos=1)
         assert is_subscribed.wait(5)
-        properties = paho.Properties(paho.PacketTypes.PUBLISH)
+        properties = Properties(PacketTypes.PUBLISH)
         properties.ResponseTopic = "answer/here"
         client.publish("a/b", b"question", qos=1, properties=properties)
         client.unsubscribe("a/+")

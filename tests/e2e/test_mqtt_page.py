@@ -88,7 +88,7 @@ def witness(broker: Mosquitto) -> Iterator[Witness]:
     client.on_connect = lambda client, *_: client.subscribe("#", options=as_sent)
     client.on_subscribe = lambda *_: is_subscribed.set()
     client.on_message = lambda client, userdata, message: seen.heard.append(
-        Message(message.topic, message.payload, message.retain, message.qos)
+        Message(message.topic, bytes(message.payload), message.retain, message.qos)
     )
     client.connect(broker.host, broker.port)
     client.loop_start()

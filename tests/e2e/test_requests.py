@@ -40,7 +40,7 @@ class Dashboard:
         command: str,
         payload: bytes,
         is_retained: bool = False,
-        meanwhile: Callable[[], None] = lambda: None,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> dict[str, Any]:
         """Return the next answer to the command; call `meanwhile` when the broker has it."""
         topic = f"{PREFIX}/response/{command}"
@@ -54,7 +54,7 @@ class Dashboard:
         return dict(json.loads(answer))
 
     def ask(
-        self, command: str, meanwhile: Callable[[], None] = lambda: None, **arguments: Any
+        self, command: str, meanwhile: Callable[[], object] = lambda: None, **arguments: Any
     ) -> dict[str, Any]:
         """Return the answer's data."""
         transaction = f"t{next(self._numbers)}"

@@ -145,7 +145,8 @@ def test_every_kind_of_picture_becomes_8_bit_rgb(image, tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
     picture = read_picture(path)
-    assert (picture.dtype, picture.shape) == (np.uint8, (8, 9, 3))
+    assert picture.dtype == np.uint8
+    assert picture.shape == (8, 9, 3)
     assert (picture == 77).all()
 
 

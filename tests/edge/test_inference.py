@@ -3,6 +3,7 @@
 import queue
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,10 +66,10 @@ class ToldJournal(Journal):
 
     is_full = False
 
-    def record(self, changes, regions):
+    def record(self, changes, *regions):
         if self.is_full and changes:
             raise JournalError("the disk is full")
-        return super().record(changes, regions)
+        return super().record(changes, *regions)
 
 
 class Listener:
@@ -105,7 +106,7 @@ def assignment(tmp_path, x=0):
         none = np.zeros(0, np.float32)
         return [Prediction(float(crop.mean()) / 255, none, none) for crop in crops]
 
-    classifier = SimpleNamespace(bundle=bundle, runtime="none", predict_all=predict_all)
+    classifier: Any = SimpleNamespace(bundle=bundle, runtime="none", predict_all=predict_all)
     slots = (Slot("A1", rectangle_polygon(x, 0, 30, 30)),)
     settings = Settings(
         device="bench",
@@ -123,7 +124,9 @@ def assignment(tmp_path, x=0):
 
 @pytest.fixture
 def watch(tmp_path):
-    camera, journal, listener = ToldCamera(), ToldJournal(None), Listener()
+    camera: Any = ToldCamera()
+    listener: Any = Listener()
+    journal = ToldJournal(None)
     sinks = Fanout([listener])
     thread = InferenceThread(assignment(tmp_path), camera, journal, sinks, Alerts(sinks), Health())
     thread.start()

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -317,7 +318,7 @@ def test_damage_met_while_running_is_healed_by_the_next_call(
 def test_only_the_newest_damaged_files_are_kept(path: Path) -> None:
     for hour in range(6):
         path.write_bytes(b"no database" * 500)
-        Journal(path, clock=lambda hour=hour: AT + timedelta(hours=hour)).close()
+        Journal(path, clock=partial(AT.__add__, timedelta(hours=hour))).close()
     names = sorted(file.name for file in path.parent.glob("*.corrupt-*"))
     assert names == [f"journal.db.corrupt-20261121T{hour:02}3000Z" for hour in (9, 10, 11)]
 

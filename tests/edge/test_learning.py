@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -50,7 +51,8 @@ class Cabinet:
             decision=DecisionSettings(confirm=1, unknown_after_s=EVERY_S),
         )
         rule = {"of_logit": 1.0, "of_distance": 1.0, "bias": 3.0}
-        site = Site(BluntModel(rule), settings.slots, references)
+        model: Any = BluntModel(rule)
+        site = Site(model, settings.slots, references)
         self.pipeline = Pipeline((SLOT,), (100, 100), settings.decision, site.probabilities, 16)
         self.learner = Learner(settings, site, references)
         self.sequence = 0
@@ -130,7 +132,8 @@ class Rack:
         self.reference_rgb = racks.cabinet()
         picture = CabinetPicture(self.reference_rgb, {}, START)
         references = References().with_cabinet(picture)
-        site = Site(BluntModel(rule=None), settings.slots, references)
+        model: Any = BluntModel(rule=None)
+        site = Site(model, settings.slots, references)
         self.pipeline = Pipeline(
             *(racks.slots(), frame_wh, settings.decision, site.probabilities, 16),
             [self.reference_rgb],
@@ -188,10 +191,10 @@ def test_the_usual_light_is_not_learnt_again(tmp_path):
     assert not (tmp_path / "references" / "learnt").exists()
 
 
-def test_no_more_lights_are_compared_with_than_are_kept(tmp_path):
+def test_no_more_lights_are_compared_with_than_are_kept(tmp_path, monkeypatch):
     rack = Rack(tmp_path)
     compared = []
-    rack.pipeline.scene.compare_with = compared.append
+    monkeypatch.setattr(rack.pipeline.scene, "compare_with", compared.append)
     # Shadows that fall elsewhere each evening.
     for evening in range(MOST_LIGHTS + 2):
         for image_rgb in rack.evening(seed=evening):

@@ -42,7 +42,9 @@ def test_a_rectangle_of_the_models_size_is_copied_as_it_is():
 def test_a_rectangle_drawn_as_four_corners_gives_the_same_crop(side):
     image = picture()
     plain = crop(image, rectangle_polygon(30, 40, side, side))
-    nudged = rectangle_polygon(30, 40, side, side) + np.float32([[0, 0], [0, 0], [0.02, 0], [0, 0]])
+    nudged = rectangle_polygon(30, 40, side, side) + np.array(
+        [[0, 0], [0, 0], [0.02, 0], [0, 0]], np.float32
+    )
     assert difference(plain, crop(image, nudged)) < 2.0
 
 
@@ -58,7 +60,7 @@ def test_the_first_corner_becomes_the_crops_top_left():
 
 def test_a_perspective_region_is_rectified():
     flat = picture(200, 200)
-    corners = np.float32([[40, 30], [280, 60], [260, 220], [60, 200]])
+    corners = np.array([[40, 30], [280, 60], [260, 220], [60, 200]], np.float32)
     matrix = cv2.getPerspectiveTransform(
         rectangle_polygon(0, 0, 200, 200) - np.float32(0.5), corners - np.float32(0.5)
     )
@@ -71,7 +73,7 @@ def test_a_large_region_is_averaged_not_sampled():
     image = np.repeat(checkers[:, :, None], 3, axis=2)
     for polygon in (
         rectangle_polygon(0, 0, 800, 800),
-        np.float32([[1, 0], [800, 3], [797, 800], [0, 798]]),
+        np.array([[1, 0], [800, 3], [797, 800], [0, 798]], np.float32),
     ):
         inner = crop(image, polygon, 40)[4:-4, 4:-4]
         # Sampling would keep pure black and white pixels.
@@ -81,7 +83,7 @@ def test_a_large_region_is_averaged_not_sampled():
 
 def test_the_table_and_the_matrix_give_the_same_crop():
     image = picture()
-    slot = Slot("A1", np.float32([[40, 30], [150, 42], [140, 160], [52, 140]]))
+    slot = Slot("A1", np.array([[40, 30], [150, 42], [140, 160], [52, 140]], np.float32))
     plan = plan_crop(slot, 128, (320, 240))
     assert plan.table is not None
     by_matrix = apply_plan(image, dataclasses.replace(plan, table=None))

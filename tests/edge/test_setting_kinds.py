@@ -16,7 +16,7 @@ from edge.setting_kinds import (
     duration,
     whole,
 )
-from edge.yaml_nodes import read_nodes
+from edge.yaml_nodes import Mapping, read_nodes
 
 EVERY = duration("50ms", "1h")
 PROTOCOL = choice("auto", "5", "3.1.1")
@@ -24,6 +24,7 @@ PROTOCOL = choice("auto", "5", "3.1.1")
 
 def node(text):
     root, _ = read_nodes(f"value: {text}\n".encode())
+    assert isinstance(root, Mapping)
     return root.entries[0].value
 
 

@@ -1,6 +1,7 @@
 """Broken settings files: each ends with the right file, line, setting and remedy."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -439,7 +440,7 @@ BROKEN = {
 }
 
 
-def write_files(folder, broken):
+def write_files(folder: Path, broken: Broken) -> Path:
     (folder / "model").mkdir()
     (folder / "model" / "bundle.json").write_text("{}")
     config = CONFIG.replace(*broken.config, 1).encode()

@@ -6,6 +6,7 @@ import json
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,8 @@ from edge.settings import read_settings
 from edge.types import CameraSettings, State
 
 REPOSITORY = Path(__file__).parents[2]
-BUSY = {"rows": 3, "columns": 4, "activity": 1.0}  # a small rack that is never left alone
+# A small rack that is never left alone.
+BUSY: dict[str, Any] = {"rows": 3, "columns": 4, "activity": 1.0}
 BUSY_SOURCE = "simulator?seed=5&rows=3&columns=4&activity=1&speed=0.5&hour=14&day=1000&frames=12"
 
 

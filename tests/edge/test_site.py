@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,28 +51,32 @@ def empty_of(crop_rgb, slot=SLOTS[0]):
     return Empty(crop_rgb, region_key(slot), datetime(2026, 1, 1, tzinfo=UTC), is_asked=True)
 
 
+def site_of(model: Any, references: References, head: SiteHead | None = None) -> Site:
+    return Site(model, SLOTS, references, head)
+
+
 GREY, RED = crop_of(90, 90, 90), crop_of(200, 10, 10)
 
 
 def test_a_slot_that_looks_as_when_empty_reads_empty_and_another_look_occupied():
-    site = Site(ColourModel(), SLOTS, References().with_empty("A1", empty_of(GREY)))
+    site = site_of(ColourModel(), References().with_empty("A1", empty_of(GREY)))
     assert site.probability("A1", crop_of(120, 120, 120)) < 0.11  # brighter, of the same colour
     assert site.probability("A1", RED) == pytest.approx(SAYS)
 
 
 def test_without_pictures_of_a_slot_the_models_answer_stays():
-    site = Site(ColourModel(), SLOTS, References().with_empty("A1", empty_of(GREY)))
+    site = site_of(ColourModel(), References().with_empty("A1", empty_of(GREY)))
     assert site.probability("A2", RED) == SAYS
 
 
 def test_pictures_of_another_region_say_nothing():
     elsewhere = empty_of(GREY, slot=SLOTS[1])
-    site = Site(ColourModel(), SLOTS, References().with_empty("A1", elsewhere))
+    site = site_of(ColourModel(), References().with_empty("A1", elsewhere))
     assert site.probability("A1", RED) == SAYS
 
 
 def test_a_model_without_a_rule_is_used_as_it_is_and_that_is_said(caplog):
-    site = Site(ColourModel(rule=None), SLOTS, References().with_empty("A1", empty_of(GREY)))
+    site = site_of(ColourModel(rule=None), References().with_empty("A1", empty_of(GREY)))
     assert site.probability("A1", RED) == SAYS
     assert not site.uses_empties
     assert "colour has no rule for pictures of empty slots" in caplog.text
@@ -79,13 +84,13 @@ def test_a_model_without_a_rule_is_used_as_it_is_and_that_is_said(caplog):
 
 def test_pictures_taken_for_a_model_of_another_size_are_used():
     large = empty_of(crop_of(90, 90, 90, size_px=50))
-    site = Site(ColourModel(), SLOTS, References().with_empty("A1", large))
+    site = site_of(ColourModel(), References().with_empty("A1", large))
     assert site.probability("A1", GREY) < 0.11
 
 
 def test_each_picture_is_embedded_once():
     model = ColourModel()
-    site = Site(model, SLOTS, References().with_empty("A1", empty_of(GREY)))
+    site = site_of(model, References().with_empty("A1", empty_of(GREY)))
     assert model.seen == 0  # not at the start: the first states must not wait for it
     for _ in range(5):
         site.probability("A1", RED)
@@ -93,7 +98,7 @@ def test_each_picture_is_embedded_once():
 
 
 def test_new_pictures_count_from_the_next_reading_on():
-    site = Site(ColourModel(), SLOTS, References().with_empty("A1", empty_of(GREY)))
+    site = site_of(ColourModel(), References().with_empty("A1", empty_of(GREY)))
     assert site.distance("A1", RED) == pytest.approx(1 - 220 / np.sqrt(3 * 40200), abs=1e-3)
     site.replace_empties("A1", [GREY, RED])
     assert site.distance("A1", RED) == pytest.approx(0, abs=1e-6)
@@ -105,14 +110,14 @@ def test_a_head_learnt_here_corrects_what_was_known():
     # Red is no thing at this site: minus four of the logit.
     red = RED[0, 0] / np.linalg.norm(RED[0, 0])
     head = SiteHead(np.stack([-4 * red, 100 * red]).astype(np.float32), (0.0, 0.0))
-    site = Site(ColourModel(), SLOTS, References(), head)
+    site = site_of(ColourModel(), References(), head)
     assert site.probability("A1", RED) < 0.4
-    assert Site(ColourModel(), SLOTS, References()).probability("A1", RED) == SAYS
+    assert site_of(ColourModel(), References()).probability("A1", RED) == SAYS
 
 
 def test_a_model_that_fails_once_does_not_cost_a_slot_its_pictures():
-    model = ColourModel()
-    site = Site(model, SLOTS, References().with_empty("A1", empty_of(GREY)))
+    model: Any = ColourModel()
+    site = site_of(model, References().with_empty("A1", empty_of(GREY)))
     works, model.probability_of = model.probability_of, None
     with pytest.raises(TypeError):
         site.probability("A1", GREY)

@@ -5,7 +5,7 @@ import pytest
 
 from edge.problems import Report
 from edge.slots_file import read_slots
-from edge.yaml_nodes import read_nodes
+from edge.yaml_nodes import Mapping, read_nodes
 
 FRAME = "frame: [1280, 720]\n"
 RACK = "[[100, 60], [1200, 75], [1190, 700], [110, 690]]"
@@ -14,6 +14,7 @@ RACK = "[[100, 60], [1200, 75], [1190, 700], [110, 690]]"
 def read(text, occupied_at=0.6, empty_at=0.4):
     root, faults = read_nodes((FRAME + text).encode())
     assert faults == ()
+    assert isinstance(root, Mapping)
     report = Report(Path("slots.yaml"))
     return read_slots(root, report, occupied_at, empty_at), [str(p) for p in report.problems]
 
@@ -308,6 +309,7 @@ def test_what_is_wrong_with_slots_is_named(text, expected):
 
 def test_a_frame_that_cannot_be_read_does_not_hide_what_else_is_wrong():
     root, _ = read_nodes(b"frame: big\nslots:\n  A1: [9000, 0, 20, 20]\n  A2: [0, 0, 20, 1]\n")
+    assert isinstance(root, Mapping)
     report = Report(Path("slots.yaml"))
     read_slots(root, report, None, None)
     assert [str(problem) for problem in report.problems] == [

@@ -11,13 +11,19 @@ def _loader(request):
     return LOADERS[request.param]
 
 
+def read(text, loader):
+    root, faults = read_nodes(text, loader)
+    assert isinstance(root, Mapping)
+    return root, faults
+
+
 def scalars(root):
     return {entry.key: entry.value.text for entry in root.entries}
 
 
 def test_scalars_keep_the_text_a_person_wrote(loader):
     text = b"on: off\n010: 0x10\n12:30: 12:30:00\nempty:\nquoted: ''\nnan: .nan\n"
-    root, faults = read_nodes(text, loader)
+    root, faults = read(text, loader)
     assert scalars(root) == {
         "on": "off",
         "010": "0x10",
@@ -31,7 +37,7 @@ def test_scalars_keep_the_text_a_person_wrote(loader):
 
 
 def test_every_node_knows_its_line(loader):
-    root, _ = read_nodes(b"# comment\na: 1\nb:\n  - x\n  - [2, 3]\nc: {d: e}\n", loader)
+    root, _ = read(b"# comment\na: 1\nb:\n  - x\n  - [2, 3]\nc: {d: e}\n", loader)
     assert [entry.line for entry in root.entries] == [2, 3, 6]
     listing = root.entries[1].value
     assert isinstance(listing, Listing)
@@ -40,12 +46,12 @@ def test_every_node_knows_its_line(loader):
 
 
 def test_duplicate_keys_are_kept_for_whoever_knows_what_they_mean(loader):
-    root, _ = read_nodes(b"a: 1\na: 2\n", loader)
+    root, _ = read(b"a: 1\na: 2\n", loader)
     assert [(entry.key, entry.line) for entry in root.entries] == [("a", 1), ("a", 2)]
 
 
 def test_byte_order_mark_and_windows_line_ends_just_work(loader):
-    root, _ = read_nodes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n", loader)
+    root, _ = read(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n", loader)
     assert scalars(root) == {"a": "1", "b": "2"}
     assert [entry.line for entry in root.entries] == [1, 2]
 
@@ -57,7 +63,7 @@ def test_a_file_without_content_has_no_root(loader, text):
 
 def test_refused_constructs_are_all_reported_and_leave_a_usable_root(loader):
     text = b"a: &one 1\nb: *one\n<<: {c: 2}\nd: !!int 3\n"
-    root, faults = read_nodes(text, loader)
+    root, faults = read(text, loader)
     assert [(fault.line, fault.what) for fault in faults] == [
         (1, "an anchor (&one) is not allowed here"),
         (2, "an alias (*one) is not allowed here"),
@@ -68,7 +74,7 @@ def test_refused_constructs_are_all_reported_and_leave_a_usable_root(loader):
 
 
 def test_an_alias_inside_its_own_anchor_is_no_endless_loop(loader):
-    root, faults = read_nodes(b"a: &loop [*loop]\n", loader)
+    root, faults = read(b"a: &loop [*loop]\n", loader)
     assert len(faults) == 2
     assert root.entries[0].value == Listing((Scalar("", 1),), 1)
 

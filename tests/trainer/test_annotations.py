@@ -3,6 +3,7 @@
 import json
 import tempfile
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from trainer.annotations.boxes import (
 from trainer.annotations.class_names import class_meaning
 from trainer.annotations.formats import FORMATS, read_annotations
 from trainer.annotations.origins import camera_of, time_of
-from trainer.annotations.regions import regions_of
+from trainer.annotations.regions import Region, regions_of
 from trainer.annotations.slot_names import SlotNames, grid_ids
 from trainer.dataset import DataError
 from trainer.drawn import drawn_crop
@@ -77,7 +78,7 @@ def test_what_is_written_is_read_again(
     escaped = [(kind.replace("&", "&amp;").replace("<", "&lt;"), box) for kind, box in written]
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder, "a.png"), drawn_crop(16, True, 1))
-        pictures = {"a.png": escaped if format_name == "voc" else written}
+        pictures: dict[str, Boxes] = {"a.png": escaped if format_name == "voc" else written}
         WRITERS[format_name](Path(folder), pictures, SIZE_WH)
         found = found_boxes(read_annotations(Path(folder), format_name))
     assert found == [("a.png", kind, corners(*box)) for kind, box in written]
@@ -107,7 +108,7 @@ def test_turned_boxes_and_outlines_are_read(tmp_path: Path) -> None:
 def test_coco_outlines_and_rotations_are_read(tmp_path: Path) -> None:
     save(tmp_path / "a.png", drawn_crop(32, True, 1))
     from_bottom_left = [8, 52, 10, 12, 60, 10, 62, 50]
-    annotations = [
+    annotations: list[dict[str, Any]] = [
         {"segmentation": [from_bottom_left], "bbox": [0, 0, 9, 9], "attributes": {"slot": 5}},
         {"segmentation": [], "bbox": [60, 80, 80, 40], "attributes": {"rotation": 30.0}},
         {"segmentation": {"counts": "x", "size": [1, 1]}, "bbox": [60, 80, 80, 40]},
@@ -360,7 +361,7 @@ def test_usual_class_names_are_known_and_others_are_asked_for() -> None:
         class_meaning([], ["car"], ["Car"])
 
 
-def regions(*boxes: tuple[float, float, float, float]) -> list:
+def regions(*boxes: tuple[float, float, float, float]) -> list[Region]:
     outlines = [upright_outline(x, y, x + width, y + height) for x, y, width, height in boxes]
     picture = AnnotatedPicture(Path("a"), tuple(Box("", o, "") for o in outlines))
     return regions_of(picture, SIZE_WH)[0]

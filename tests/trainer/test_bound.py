@@ -59,7 +59,7 @@ def test_the_exported_graph_clips_as_the_network_does(random_network):
 
     crops_rgb = RANDOM.integers(0, 256, (24, 96, 96, 3), dtype=np.uint8)
     features = pooled_features(whole(random_network.backbone), crops_rgb)
-    kernel = RANDOM.normal(0, 0.3, features.shape[1]).astype(np.float32)
+    kernel = RANDOM.normal(0, 0.3, features.shape[1:]).astype(np.float32)
     bounded = replace(random_network, bound=Bound(kernel, -float(np.median(features @ kernel))))
     expected = bounded.probabilities(crops_rgb)
     is_clipped = expected != random_network.probabilities(crops_rgb)

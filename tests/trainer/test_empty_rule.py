@@ -1,6 +1,6 @@
 """One empty picture per slot: what it is compared with, what it is scored on, who fits for whom."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,16 +83,12 @@ def test_pictures_of_other_slots_stand_in_for_a_slot_never_seen_empty() -> None:
 
 def test_the_same_name_at_another_camera_is_another_slot() -> None:
     near, far = (crops_of("yard", [("s1", False)] * 2 + [("s1", True)], seed) for seed in (1, 2))
-    both = KeptCrops(
-        *(
-            np.concatenate([getattr(near, name), getattr(far, name)])
-            for name in ("logits", "embeddings", "occupied", "sources")
-        ),
-        np.array(["near"] * 3 + ["far"] * 3),
-        np.array(["s1"] * 6),
-        near.garbage_logits,
-        near.garbage_embeddings,
-    )
+    joined = {
+        name: np.concatenate([getattr(near, name), getattr(far, name)])
+        for name in ("logits", "embeddings", "occupied", "sources")
+    }
+    cameras = np.array(["near"] * 3 + ["far"] * 3)
+    both = replace(near, **joined, cameras=cameras, slots=np.array(["s1"] * 6))
     assert len(beside(both).distances) == 4
     assert len(beside(replace(both, cameras=near.cameras.repeat(2))).distances) == 5
 
@@ -148,7 +144,7 @@ def row_of(fold: str, seed: int = 1) -> FoldFigures:
     return FoldFigures("tiny", seed, fold, 10, 0.9, 0.8, 0.9, 0.9, 0.7, 20, 1.0, "key")
 
 
-def table(out: Path, folds: dict[str, KeptCrops | None]) -> str:
+def table(out: Path, folds: Mapping[str, KeptCrops | None]) -> str:
     for name, kept in folds.items():
         if kept is not None:
             write_kept(kept_file(out, "key", 1, name), kept)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.trainer.learning import SMALL, drawn_dataset, holdout_of, learn, weights_of
 from trainer.checkpoint import Checkpoint
-from trainer.recipe import Recipe
+from trainer.recipe import Recipe, Transfer
 
 pytestmark = pytest.mark.trainer
 
@@ -43,7 +43,7 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
 
 
 @pytest.mark.parametrize("transfer", ["last layers", "from scratch"])
-def test_only_random_weights_learn_batch_statistics_of_their_own(transfer: str) -> None:
+def test_only_random_weights_learn_batch_statistics_of_their_own(transfer: Transfer) -> None:
     from trainer.fit import fit
 
     recipe = replace(QUICK, transfer=transfer)

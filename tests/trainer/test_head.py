@@ -1,6 +1,7 @@
 """The linear head: what it is taught counts as much as it should."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ def probabilities(
 
 
 @pytest.mark.parametrize("loss", ["logistic", "hinge"])
-def test_it_parts_what_can_be_parted(loss: str) -> None:
+def test_it_parts_what_can_be_parted(loss: Literal["logistic", "hinge"]) -> None:
     features, occupied = clouds(1.0)
     recipe = replace(SMALL, head_loss=loss)
     head = fit_head(recipe, features, occupied, np.ones(COUNT), NOTHING, 1)

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -166,7 +167,7 @@ def test_nothing_is_written_over_and_nothing_half_written_is_left(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["far", "in", "out"]
 
 
-def slots_of(file: Path) -> tuple[tuple[int, int], dict[str, tuple[list, str | None]]]:
+def slots_of(file: Path) -> tuple[tuple[int, int], dict[str, tuple[list[Any], str | None]]]:
     """Return frame size and slots as the device reads the file."""
     config = file.with_name("config.yaml")
     (file.parent / "m").mkdir(exist_ok=True)

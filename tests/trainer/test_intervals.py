@@ -65,7 +65,8 @@ def test_without_an_error_the_interval_still_has_a_width() -> None:
     value, found = interval(share_right(np.ones(200, bool)), [str(i % 20) for i in range(200)])
     assert value == 1
     assert found is not None
-    assert (found.low, found.high, found.groups) == (pytest.approx(0.8389, abs=1e-3), 1, 20)
+    assert found.low == pytest.approx(0.8389, abs=1e-3)
+    assert (found.high, found.groups) == (1, 20)
 
 
 def test_few_groups_count_as_single_observations() -> None:

@@ -4,6 +4,7 @@ import csv
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,11 +51,15 @@ def answers_of(
     return Answers(answers, lights, np.eye(len(answers), 8, dtype=np.float32), 0.4, 0.6)
 
 
+def about(share: float) -> Any:
+    return pytest.approx(share)
+
+
 def test_only_an_answer_near_a_half_is_undecided() -> None:
     doubts = doubts_of([crop_of()] * 4, answers_of([0.5, 0.62, 0.03, 0.95]), None)
     assert doubts == [
         Doubt(UNDECIDED, 1.0, "undecided at 0.50"),
-        Doubt(UNDECIDED, pytest.approx(0.76), "undecided at 0.62"),
+        Doubt(UNDECIDED, about(0.76), "undecided at 0.62"),
         None,
         None,
     ]
@@ -64,7 +69,7 @@ def test_a_wrong_label_or_a_wrong_answer_is_a_dispute() -> None:
     crops = [crop_of(is_occupied=False), crop_of(is_occupied=True), crop_of(is_occupied=False)]
     doubts = doubts_of(crops, answers_of([0.97, 0.97, 0.03]), None)
     assert doubts == [
-        Doubt(DISPUTED, pytest.approx(0.97), "reads OCCUPIED at 0.97, but is labelled EMPTY"),
+        Doubt(DISPUTED, about(0.97), "reads OCCUPIED at 0.97, but is labelled EMPTY"),
         None,
         None,
     ]
@@ -81,7 +86,7 @@ def test_an_answer_that_other_light_flips_is_a_dispute() -> None:
     lights = [[0.9, 0.3, 0.1, 0.9], [0.9, 0.52, 0.9, 0.9]]
     doubts = doubts_of([crop_of()] * 2, answers_of([0.95, 0.95], lights), None)
     reason = "reads OCCUPIED at 0.95, but in warmer light EMPTY at 0.10"
-    assert doubts == [Doubt(DISPUTED, pytest.approx(0.85), reason), None]
+    assert doubts == [Doubt(DISPUTED, about(0.85), reason), None]
 
 
 def test_a_lone_frame_that_differs_from_those_around_it_is_a_dispute() -> None:
@@ -90,7 +95,7 @@ def test_a_lone_frame_that_differs_from_those_around_it_is_a_dispute() -> None:
     crops += [crop_of("s1", "10:00"), crop_of("s1", "10:03")]
     doubts = doubts_of(crops, answers_of([0.9, 0.95, 0.05, 0.05, 0.05]), None)
     reason = "reads OCCUPIED at 0.90, but the slot reads EMPTY right before and after"
-    assert doubts == [Doubt(DISPUTED, pytest.approx(0.85), reason), None, None, None, None]
+    assert doubts == [Doubt(DISPUTED, about(0.85), reason), None, None, None, None]
 
 
 def test_a_lasting_change_is_no_dispute() -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def scored(
     return Scored(title, samples, crops_rgb, np.array(probability), "cameras it never saw")
 
 
-def report_of(part: Scored, **more: object) -> Report:
+def report_of(part: Scored, **more: Any) -> Report:
     return replace(Report("Model <x>", {"bundle": "x"}, (), (part,), 0.4, 0.6), **more)
 
 
