@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -61,8 +61,8 @@ class Shot:
 class Recording:
     """One camera's pictures in the order of time, and what is known of each.
 
-    `empties` are pictures in which these slots are known to be empty, of other days or games:
-    what a technician shows the device once.
+    `known` are pictures of other days or games, with what is known of their slots: of these a
+    technician shows the device the empty ones once, and sorts some crops.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Recording:
     labels: Labels
     decision: DecisionSettings
     references: tuple[Callable[[], ImageRGB], ...] = ()  # in several lights, the first one first
-    empties: tuple[tuple[Shot, tuple[str, ...]], ...] = field(default=())
+    known: tuple[tuple[Shot, Mapping[str, State]], ...] = ()
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames; durations are those of the recorded times."""
@@ -84,9 +84,9 @@ class Recording:
 def car_park(data: Path, is_final: bool) -> list[Recording]:
     """Return the day no model has seen, or the five days limits are chosen on, each by itself.
 
-    References and empties are of the other ones of the five days. The first reference is the first
-    picture of these, as nobody waits for good light to install a camera; the others, as if taken
-    with --light later on, are the ones nearest to LIGHTS_AT_H.
+    References and what is known are of the other ones of the five days. The first reference is
+    the first picture of these, as nobody waits for good light to install a camera; the others, as
+    if taken with --light later on, are the ones nearest to LIGHTS_AT_H.
     """
     folder = data / CAR_PARK
     slots = tuple(
@@ -108,7 +108,7 @@ def car_park(data: Path, is_final: bool) -> list[Recording]:
             labels,
             decision,
             _lights([others[index] for index in chosen]),
-            tuple((others[index], _empty_in(known, index)) for index in chosen),
+            tuple((others[index], _known_in(known, index)) for index in chosen),
         )
 
     if is_final:
@@ -133,14 +133,14 @@ def _lights(shots: Sequence[Shot]) -> tuple[Callable[[], ImageRGB], ...]:
     return tuple(shot.read for shot in found)
 
 
-def chess(data: Path, game: str, empties_of: str) -> Recording:
-    """Return a game; the slots' empties are of undisturbed frames of another one."""
+def chess(data: Path, game: str, other: str) -> Recording:
+    """Return a game; what is known of the slots is of undisturbed frames of another one."""
     folder = data / CHESS
     slots = _boxes(folder / "slots.json", _BOARD_WH)
     shots, labels, _ = _read_game(folder / game, slots)
-    others, known, is_disturbed = _read_game(folder / empties_of, slots)
+    others, known, is_disturbed = _read_game(folder / other, slots)
     still = [index for index, disturbed in enumerate(is_disturbed) if not disturbed]
-    empties = tuple((others[index], _empty_in(known, index)) for index in still)
+    of_others = tuple((others[index], _known_in(known, index)) for index in still)
     # The game begins when everything stands: its first frame is what a technician photographs.
     return Recording(
         f"chess {game}",
@@ -150,7 +150,7 @@ def chess(data: Path, game: str, empties_of: str) -> Recording:
         labels,
         DecisionSettings(confirm=2),
         (shots[0].read,),
-        empties,
+        of_others,
     )
 
 
@@ -231,7 +231,7 @@ def screws(data: Path) -> Recording:
         _read_labels(folder / "labels.csv", slots, shots),
         DecisionSettings(confirm=1),
         (reference.read,),
-        ((reference, tuple(slot.id for slot in slots)),),
+        ((reference, {slot.id: State.EMPTY for slot in slots}),),
     )
 
 
@@ -273,5 +273,6 @@ def _read_labels(path: Path, slots: Sequence[Slot], shots: Sequence[Shot]) -> La
     return {slot.id: tuple(known.get((slot.id, shot.name)) for shot in shots) for slot in slots}
 
 
-def _empty_in(labels: Labels, index: int) -> tuple[str, ...]:
-    return tuple(slot_id for slot_id, row in labels.items() if row[index] is State.EMPTY)
+def _known_in(labels: Labels, index: int) -> Mapping[str, State]:
+    states = {slot_id: row[index] for slot_id, row in labels.items()}
+    return {slot_id: state for slot_id, state in states.items() if state is not None}

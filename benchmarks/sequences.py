@@ -5,9 +5,11 @@
     ... --model models/default --model chess=FOLDER          a bundle that never saw the boards
 
 Each sequence is read with nothing but the model (`alone`), beside a picture of the cabinet
-(`picture`) or its pictures in several lights (`lights`), and beside these and the slots' own
-empties (`empties`), as `slotwatch reference` would have left them. The car park's pictures and
-empties are of other days, the chess boards' empties of another game, the screws' of one photo; the
+(`picture`) or its pictures in several lights (`lights`), beside these and the slots' own
+empties (`empties`), as `slotwatch reference` would have left them, and beside all these and what
+`slotwatch learn` made of a few sorted crops (`labels`; --labels says how many of each label, drawn
+by --seed among those that are no empties). The car park's pictures, empties and crops are of other
+days, the chess boards' empties and crops of another game, the screws' empties of one photo; the
 video shows no slot both empty and occupied and has none.
 """
 
@@ -27,16 +29,21 @@ from benchmarks.recorded import Recording, aerial, car_park, chess, screws
 from benchmarks.transitions import Comparison, Reported, compare
 from edge.bundle import read_bundle
 from edge.classifier import Classifier, open_classifier
+from edge.commands import count_of
 from edge.inference import build_watch
+from edge.learned_head import write_head
 from edge.learning import Learner
+from edge.lesson import MOST_CROPS, Labelled, Lesson, teach
 from edge.pipeline import Pipeline, region_key
 from edge.preprocess import apply_plan, plan_crop
 from edge.references import CabinetPicture, Empty, References, write_references
 from edge.scores import balanced_accuracy
+from edge.site import Site
 from edge.types import CameraSettings, Reading, Settings, State
 
 IN_TIME_FRAMES = 2  # after the first frame that shows a change
-BESIDE = ("alone", "picture", "lights", "empties")
+REFERENCES = ("alone", "picture", "lights", "empties")
+BESIDE = (*REFERENCES, "labels")
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,15 @@ class Outcome:
     readings: tuple[tuple[Reading, ...], ...]  # of each frame, in the order of the slots
     confirmed: tuple[Mapping[str, State], ...]  # after each frame, by slot
     reported: Mapping[str, tuple[Reported, ...]]  # every transition, by slot
+    lesson: Lesson | None = None  # what labelled crops had taught before
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How labelled crops are drawn."""
+
+    count: int  # of each label, or as many as there are and `slotwatch learn` takes
+    seed: int
 
 
 def references_of(recording: Recording, beside: str, size_px: int) -> References:
@@ -58,16 +74,56 @@ def references_of(recording: Recording, beside: str, size_px: int) -> References
     references = References()
     for read in recording.references[: 1 if beside == "picture" else None]:
         references = references.with_cabinet(CabinetPicture(read(), keys, begun_at))
-    if beside != "empties":
+    if beside not in {"empties", "labels"}:
         return references
     plans = {slot.id: plan_crop(slot, size_px, recording.frame_wh) for slot in recording.slots}
-    for shot, slot_ids in recording.empties:
+    for shot, states in recording.known:
         image_rgb = shot.read()
-        for slot_id in slot_ids:
-            crop_rgb = apply_plan(image_rgb, plans[slot_id])
-            empty = Empty(crop_rgb, keys[slot_id], shot.captured_at, is_asked=True)
-            references = references.with_empty(slot_id, empty)
+        for slot_id, state in states.items():
+            if state is State.EMPTY:
+                crop_rgb = apply_plan(image_rgb, plans[slot_id])
+                empty = Empty(crop_rgb, keys[slot_id], shot.captured_at, is_asked=True)
+                references = references.with_empty(slot_id, empty)
     return references
+
+
+def labelled_of(
+    recording: Recording, references: References, size_px: int, drawing: Drawing
+) -> list[Labelled]:
+    """Return the crops a technician sorts before the sequence begins, drawn of all that is known.
+
+    Those that the device has as empties are left out, as docs/cabinet.md asks.
+    """
+    plans = {slot.id: plan_crop(slot, size_px, recording.frame_wh) for slot in recording.slots}
+    shown = {empty.crop_rgb.tobytes() for of in references.empties.values() for empty in of}
+    random = np.random.default_rng(drawing.seed)
+    of_label: dict[State, list[Labelled]] = {State.EMPTY: [], State.OCCUPIED: []}
+    for shot, states in recording.known:
+        image_rgb = shot.read()
+        for slot_id, state in states.items():
+            crop_rgb = apply_plan(image_rgb, plans[slot_id])
+            if crop_rgb.tobytes() not in shown:
+                is_occupied = state is State.OCCUPIED
+                labelled = Labelled(Path(shot.name), slot_id, is_occupied, crop_rgb)
+                of_label[state].append(labelled)
+    count = min(drawing.count, MOST_CROPS // len(of_label))
+    return [of[i] for of in of_label.values() for i in random.permutation(len(of))[:count]]
+
+
+def learn(
+    recording: Recording,
+    references: References,
+    classifier: Classifier,
+    storage: Path,
+    drawing: Drawing,
+) -> Lesson:
+    """Return what crops drawn of a recording teach, kept in the storage as the command would."""
+    site = Site(classifier, recording.slots, references)
+    labelled = labelled_of(recording, references, classifier.bundle.input_size_px, drawing)
+    lesson = teach(labelled, site, classifier)
+    if lesson.head is not None:
+        write_head(storage, lesson.head, classifier.bundle.model_sha256)
+    return lesson
 
 
 def watch_of(
@@ -93,9 +149,14 @@ def watch_of(
 
 
 def watch(
-    recording: Recording, classifier: Classifier, beside: str, is_each_anew: bool = False
+    recording: Recording,
+    classifier: Classifier,
+    beside: str,
+    drawing: Drawing,
+    is_each_anew: bool = False,
 ) -> Outcome:
     """Return what the pipeline says of a sequence; `is_each_anew`: of each frame by itself."""
+    lesson = None
     readings: list[tuple[Reading, ...]] = []
     confirmed: list[Mapping[str, State]] = []
     reported: dict[str, list[Reported]] = {slot.id: [] for slot in recording.slots}
@@ -103,6 +164,8 @@ def watch(
         storage = Path(folder)
         references = references_of(recording, beside, classifier.bundle.input_size_px)
         write_references(storage, references)
+        if beside == "labels":
+            lesson = learn(recording, references, classifier, storage, drawing)
         pipeline, learner = watch_of(recording, classifier, storage)
         for frame in recording.frames():
             if is_each_anew:
@@ -119,6 +182,7 @@ def watch(
         tuple(readings),
         tuple(confirmed),
         {slot_id: tuple(row) for slot_id, row in reported.items()},
+        lesson,
     )
 
 
@@ -129,6 +193,18 @@ class Line:
     subject: str
     measured: str
     wanted: str = ""
+
+
+def learnt(outcomes: Sequence[Outcome]) -> Iterator[Line]:
+    """Yield what labelled crops taught, where there were any."""
+    for outcome in outcomes:
+        if outcome.lesson is None:
+            continue
+        is_occupied, trial = outcome.lesson.crops.is_occupied, outcome.lesson.trial
+        counts = f"{(~is_occupied).sum()} EMPTY, {is_occupied.sum()} OCCUPIED"
+        became = "not kept" if outcome.lesson.head is None else "kept"
+        losses = f"loss {trial.loss_before:.3f} -> {trial.loss_after:.3f}"
+        yield Line("labelled crops of others", f"{counts}; {losses}, {became}")
 
 
 def changes_told(outcomes: Sequence[Outcome]) -> Iterator[Line]:
@@ -256,7 +332,7 @@ PARTS = {
     "car-park": Part(car_park, changes_told, wanted={"false transitions": "<= 5"}),
     "chess": Part(_games, changes_told, wanted={"false transitions": "0"}),
     "aerial": Part(lambda data, _: [aerial(data)], nothing_told, ("alone", "picture")),
-    "screws": Part(lambda data, _: [screws(data)], _single_readings, is_each_anew=True),
+    "screws": Part(lambda data, _: [screws(data)], _single_readings, REFERENCES, is_each_anew=True),
 }
 
 
@@ -281,10 +357,15 @@ def main() -> None:
     )
     parser.add_argument("--part", action="append", choices=PARTS, help="only this one")
     parser.add_argument("--beside", action="append", choices=BESIDE, help="only this one")
+    parser.add_argument(
+        "--labels", type=count_of, default=10, help="crops of each label for `labels` (default: 10)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the drawing (default: 1)")
     parser.add_argument("--final", action="store_true", help="the day and the game never chosen on")
     parser.add_argument("--each", action="store_true", help="also list what was false or missed")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
+    drawing = Drawing(arguments.labels, arguments.seed)
     models = {name: Path("models/default") for name in PARTS}
     for text in arguments.model:
         name, _, folder = text.rpartition("=")
@@ -298,10 +379,12 @@ def main() -> None:
         for beside in known:
             if arguments.beside and beside not in arguments.beside:
                 continue
-            outcomes = [watch(r, classifier, beside, part.is_each_anew) for r in recordings]
+            outcomes = [
+                watch(r, classifier, beside, drawing, part.is_each_anew) for r in recordings
+            ]
             title = ", ".join(recording.name for recording in recordings)
             print(f"\n{title}; {classifier.bundle.name}; {beside}", flush=True)
-            for line in part.tell(outcomes):
+            for line in (*learnt(outcomes), *part.tell(outcomes)):
                 wanted = part.wanted.get(line.subject, line.wanted)
                 print(f"  {line.subject:44} {line.measured:40} {wanted}".rstrip(), flush=True)
             if arguments.each:

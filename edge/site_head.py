@@ -40,6 +40,9 @@ _CAUTION = 1.0
 _LEAK = 0.02  # of what is cut off, so that crops keep their order; as in the model's own bound
 _MOST_LOGIT = 13.8  # of a probability of one in a million
 _LEAST_GAIN = 0.001  # of the loss; on a site that is read right already, less is rounding
+# Worth one more wrong answer. Of few labels none is: a head of twenty crops or less that is wrong
+# more often is never kept. Of hundreds a single one would undo what they teach.
+_RIGHT_FOR_A_WRONG = 20
 _NEWTON_STEPS = 50
 _NEWTON_END = 1e-6
 _LEAST_WEIGHT = 1e-6
@@ -180,13 +183,17 @@ class Trial:
     loss_after: float
     wrong_before: int  # crops of which the opposite is answered
     wrong_after: int
+    right_before: int  # crops that are answered, and rightly
+    right_after: int
     is_by_slot: bool  # whole slots were left out, not single crops
 
     @property
     def is_better(self) -> bool:
-        """Whether the head is worth keeping: nearer to the truth, and not wrong more often."""
+        """Whether the head is worth keeping: nearer to the truth, and not wrong much more often."""
         is_nearer = self.loss_after < self.loss_before - _LEAST_GAIN
-        return is_nearer and self.wrong_after <= self.wrong_before
+        more_wrong = self.wrong_after - self.wrong_before
+        more_right = max(self.right_after - self.right_before, 0)
+        return is_nearer and _RIGHT_FOR_A_WRONG * more_wrong <= more_right
 
 
 def try_head(crops: LabelledCrops, garbage: Floats) -> Trial:
@@ -208,18 +215,19 @@ def try_head(crops: LabelledCrops, garbage: Floats) -> Trial:
         after,
         _loss(crops.is_occupied, cautious),
         _loss(crops.is_occupied, after),
-        _wrong(crops.is_occupied, before),
-        _wrong(crops.is_occupied, after),
+        _answered(~crops.is_occupied, before),
+        _answered(~crops.is_occupied, after),
+        _answered(crops.is_occupied, before),
+        _answered(crops.is_occupied, after),
         is_by_slot,
     )
 
 
-def _wrong(is_occupied: Bools, probability: npt.NDArray[np.float64]) -> int:
+def _answered(as_occupied: Bools, probability: npt.NDArray[np.float64]) -> int:
+    """Return how many crops get this answer, OCCUPIED where True, and none by being unsure."""
     usual = DecisionSettings()
-    is_opposite = np.where(
-        is_occupied, probability <= usual.empty_at, probability >= usual.occupied_at
-    )
-    return int(is_opposite.sum())
+    is_so = np.where(as_occupied, probability >= usual.occupied_at, probability <= usual.empty_at)
+    return int(is_so.sum())
 
 
 def _parts(groups: Sequence[str]) -> npt.NDArray[np.int64]:

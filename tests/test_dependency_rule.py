@@ -61,6 +61,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.latest",
         "edge.learned_head",
         "edge.learning",
+        "edge.lesson",
         "edge.notify",
         "edge.references",
         "edge.showing",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,31 +12,19 @@ import numpy.typing as npt
 from edge.bundle import read_bundle
 from edge.cameras import IMAGE_SUFFIXES
 from edge.cameras.folder import PictureUnreadable, read_picture
-from edge.classifier import Classifier, open_classifier
+from edge.classifier import open_classifier
 from edge.commands import Progress, add_config_argument
-from edge.garbage import GARBAGE
 from edge.learned_head import HEAD_FILE, read_head, undo_head, write_head
+from edge.lesson import GARBAGE_PIECES, MOST_CROPS, Labelled, teach
 from edge.preprocess import crop_whole
 from edge.references import read_references
 from edge.settings import read_settings
 from edge.site import Site
-from edge.site_head import LEAST_OF_A_LABEL, LabelledCrops, Trial, fit_head, try_head
+from edge.site_head import LEAST_OF_A_LABEL, LabelledCrops, Trial
 from edge.types import ConfigurationError, ImageRGB, Settings, State
 
 LABELS = (State.EMPTY, State.OCCUPIED)
-MOST_CROPS = 400  # all kept in memory; a site needs tens
 _SMALLEST_PX = 8  # as for regions: less than this shows nothing
-_GARBAGE_OF_A_KIND = 18  # fewer let hands and torn pictures through (docs/decisions/0011)
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """One crop that a person has sorted."""
-
-    path: Path
-    slot_id: str | None  # of its name; None where that names no slot
-    is_occupied: bool
-    crop_rgb: ImageRGB
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,16 +72,17 @@ def _learn(settings: Settings, folder: Path) -> int:
             "a bundle of the present trainer"
         )
     labelled = read_labelled(folder, settings, classifier.bundle.input_size_px)
-    crops = _seen(labelled, settings, classifier)
-    garbage = _garbage([one.crop_rgb for one in labelled], classifier)
-    trial = try_head(crops, garbage)
-    print("\n".join(_words(trial, crops, settings)))
-    if not trial.is_better:
+    site = Site(classifier, settings.slots, read_references(settings.storage))
+    progress = Progress("looking at pictures of no slot", GARBAGE_PIECES)
+    lesson = teach(labelled, site, classifier, progress.advance)
+    progress.close()
+    print("\n".join(_words(lesson.trial, lesson.crops, settings)))
+    if lesson.head is None:
         is_known = read_head(settings.storage, classifier.bundle.model_sha256) is not None
         stays = "what was learnt before stays in use" if is_known else "the model stays as it is"
         print(f"not kept: these labels make it no better; {stays}")
         return 0
-    write_head(settings.storage, fit_head(crops, garbage), classifier.bundle.model_sha256)
+    write_head(settings.storage, lesson.head, classifier.bundle.model_sha256)
     print(
         f"kept in {settings.storage / HEAD_FILE}; a running daemon takes it within 3 seconds.\n"
         "To go back: slotwatch learn --undo"
@@ -170,41 +158,6 @@ def _crop(path: Path, size_px: int) -> ImageRGB | str:
     if min(image_rgb.shape[:2]) < _SMALLEST_PX:
         return f"smaller than {_SMALLEST_PX} pixels"
     return crop_whole(image_rgb, size_px)
-
-
-def _seen(
-    labelled: Sequence[Labelled], settings: Settings, classifier: Classifier
-) -> LabelledCrops:
-    """Return what the model, and the pictures of empty slots, say of each crop."""
-    site = Site(classifier, settings.slots, read_references(settings.storage))
-    embeddings, of_model, known = [], [], []
-    for one in labelled:
-        known.append(site.probability(one.slot_id or "", one.crop_rgb))
-        prediction = classifier.predict(one.crop_rgb)
-        embeddings.append(prediction.embedding)
-        of_model.append(prediction.probability)
-    return LabelledCrops(
-        np.stack(embeddings),
-        np.array(of_model),
-        np.array(known),
-        np.array([one.is_occupied for one in labelled]),
-        tuple(one.slot_id or str(one.path) for one in labelled),
-    )
-
-
-def _garbage(crops_rgb: Sequence[ImageRGB], classifier: Classifier) -> npt.NDArray[np.float32]:
-    """Return the embeddings, (count, features), of pictures of no slot, some made of these."""
-    progress = Progress("looking at pictures of no slot", len(GARBAGE) * _GARBAGE_OF_A_KIND)
-    embeddings = []
-    for number, draw in enumerate(GARBAGE.values()):
-        for index in range(_GARBAGE_OF_A_KIND):
-            random = np.random.default_rng([number, index])
-            crop_rgb = crops_rgb[int(random.integers(len(crops_rgb)))]
-            picture_rgb = draw(classifier.bundle.input_size_px, random, crop_rgb)
-            embeddings.append(classifier.predict(picture_rgb).embedding)
-            progress.advance()
-    progress.close()
-    return np.stack(embeddings)
 
 
 def _words(trial: Trial, crops: LabelledCrops, settings: Settings) -> list[str]:

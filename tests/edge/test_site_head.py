@@ -138,6 +138,19 @@ def test_what_is_wrong_more_often_is_refused_whatever_its_loss():
     assert not replace(trial, wrong_after=9).is_better
 
 
+@pytest.mark.parametrize(("right_after", "is_better"), [(353, False), (372, False), (373, True)])
+def test_one_more_wrong_answer_is_worth_twenty_right_ones(right_after, is_better):
+    trial = try_head(site(0.7, 0.9), NOTHING)
+    many = replace(trial, wrong_before=0, wrong_after=1, right_before=353, right_after=right_after)
+    assert many.is_better is is_better
+
+
+def test_right_and_wrong_answers_are_told_from_unsure_ones():
+    trial = try_head(site(0.5, 0.9), NOTHING)
+    assert (trial.wrong_before, trial.right_before) == (0, 8)
+    assert (trial.wrong_after, trial.right_after) == (0, 16)
+
+
 def test_a_model_that_is_right_already_is_left_alone():
     assert not try_head(site(1e-6, 1 - 1e-6), NOTHING).is_better
 

@@ -1,0 +1,94 @@
+"""What the sorted crops of one cabinet teach: from pictures to a head, and whether to keep it.
+
+Runs in the command that learns a site, beside a classifier of its own; nothing is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.classifier import Classifier
+from edge.garbage import GARBAGE
+from edge.site import Site
+from edge.site_head import LabelledCrops, SiteHead, Trial, fit_head, try_head
+from edge.types import ImageRGB
+
+MOST_CROPS = 400  # all kept in memory, and half of them of each label; a site needs tens
+_GARBAGE_OF_A_KIND = 18  # fewer let hands and torn pictures through (docs/decisions/0011)
+GARBAGE_PIECES = len(GARBAGE) * _GARBAGE_OF_A_KIND
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """One crop that a person has sorted."""
+
+    path: Path
+    slot_id: str | None  # of its name; None where that names no slot
+    is_occupied: bool
+    crop_rgb: ImageRGB
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What came of some labelled crops."""
+
+    crops: LabelledCrops
+    trial: Trial
+    head: SiteHead | None  # None where it makes the site no better
+
+
+def _nothing() -> None:
+    pass
+
+
+def teach(
+    labelled: Sequence[Labelled],
+    site: Site,
+    classifier: Classifier,
+    advance: Callable[[], None] = _nothing,
+) -> Lesson:
+    """Return what crops teach beside the site's empties; `site` has no head and this classifier.
+
+    `advance` is called after each of GARBAGE_PIECES pictures of no slot, which take the longest.
+    """
+    crops = _seen(labelled, site, classifier)
+    garbage = _garbage([one.crop_rgb for one in labelled], classifier, advance)
+    trial = try_head(crops, garbage)
+    return Lesson(crops, trial, fit_head(crops, garbage) if trial.is_better else None)
+
+
+def _seen(labelled: Sequence[Labelled], site: Site, classifier: Classifier) -> LabelledCrops:
+    """Return what the model, and the pictures of empty slots, say of each crop."""
+    embeddings, of_model, known = [], [], []
+    for one in labelled:
+        known.append(site.probability(one.slot_id or "", one.crop_rgb))
+        prediction = classifier.predict(one.crop_rgb)
+        embeddings.append(prediction.embedding)
+        of_model.append(prediction.probability)
+    return LabelledCrops(
+        np.stack(embeddings),
+        np.array(of_model),
+        np.array(known),
+        np.array([one.is_occupied for one in labelled]),
+        tuple(one.slot_id or str(one.path) for one in labelled),
+    )
+
+
+def _garbage(
+    crops_rgb: Sequence[ImageRGB], classifier: Classifier, advance: Callable[[], None]
+) -> npt.NDArray[np.float32]:
+    """Return the embeddings, (count, features), of pictures of no slot, some made of these."""
+    embeddings = []
+    for number, draw in enumerate(GARBAGE.values()):
+        for index in range(_GARBAGE_OF_A_KIND):
+            random = np.random.default_rng([number, index])
+            crop_rgb = crops_rgb[int(random.integers(len(crops_rgb)))]
+            picture_rgb = draw(classifier.bundle.input_size_px, random, crop_rgb)
+            embeddings.append(classifier.predict(picture_rgb).embedding)
+            advance()
+    return np.stack(embeddings)
