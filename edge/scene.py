@@ -103,6 +103,7 @@ class Scene:
         self._frame_wh = frame_wh
         self._frozen_after = frozen_after
         self._gate = GateMemory()
+        self._looks: tuple[Look, ...] = ()
         self.compare_with(references_rgb)
         self._alignment = Alignment()
         self._placed: tuple[Slot | None, ...] = ()
@@ -130,6 +131,9 @@ class Scene:
 
         Only while the camera is where it took them.
         """
+        if not self._looks:
+            # Whether what was accepted shows the cabinet, nothing could tell.
+            self._gate = replace(self._gate, accepted=None)
         large = [image_rgb for image_rgb in references_rgb if is_large_enough(image_rgb)]
         # What the gate compares with.
         self._looks = tuple(look_at(image_rgb) for image_rgb in large)
@@ -165,12 +169,17 @@ class Scene:
 
     def _look_closely(self, frame: Frame, halvings: Halvings) -> Sight:
         image_rgb, gate_before = frame.image_rgb, self._gate
-        reason = None if fits_slots(image_rgb, self._frame_wh) else Reason.FRAME_SIZE
-        if reason is None:
-            self._gate, reason = judge(self._gate, image_rgb, self._looks, self._frozen_after)
+        if not fits_slots(image_rgb, self._frame_wh):
+            return Sight(Reason.FRAME_SIZE, self._placed, halvings)
+        look = look_at(image_rgb) if is_large_enough(image_rgb) else None
+        self._gate, reason = judge(
+            self._gate, image_rgb, self._looks, self._frozen_after, look=look
+        )
         reference = self._references[self._gate.nearest] if self._references else None
-        if reference is not None and (reason is None or reason in _ALSO_OF_A_BUMP):
-            reason = self._align(reference, image_rgb, reason, gate_before)
+        # What is torn beside the frame before did not move: a part of it is where it was.
+        is_torn = reason is Reason.FRAME_TORN and self._gate.tear.is_torn
+        if reference is not None and not is_torn and (reason is None or reason in _ALSO_OF_A_BUMP):
+            reason = self._align(reference, image_rgb, look, reason, gate_before)
         if reason is not None:
             return Sight(reason, self._placed, halvings)
         self._place((image_rgb.shape[1], image_rgb.shape[0]))
@@ -180,6 +189,7 @@ class Scene:
         self,
         reference: _Reference,
         image_rgb: ImageRGB,
+        look: Look | None,
         reason: Reason | None,
         gate_before: GateMemory,
     ) -> Reason | None:
@@ -193,15 +203,15 @@ class Scene:
         if self._alignment.matrix is not before.matrix:
             # The gate compares with the cabinet as the camera sees it now.
             self._looks = tuple(
-                look if other is None else _look_along(look, other, self._alignment)
-                for look, other in zip(self._looks, self._references, strict=True)
+                known if other is None else _look_along(known, other, self._alignment)
+                for known, other in zip(self._looks, self._references, strict=True)
             )
             gate_before = GateMemory()
-            self._gate, reason = judge(gate_before, image_rgb, self._looks, frozen_after=None)
+            self._gate, reason = judge(gate_before, image_rgb, self._looks, None, look=look)
         is_placed = self._alignment.state is AlignmentState.ALIGNED
         if is_placed and reason in _ALSO_OF_A_BUMP:
             shown = find_shown(reference.anchor, image_rgb, self._alignment, BANDS)
-            self._gate, reason = judge(gate_before, image_rgb, self._looks, None, shown)
+            self._gate, reason = judge(gate_before, image_rgb, self._looks, None, shown, look)
         if reason is None and is_unlike:
             # Perhaps the first frames of a camera that turns away: they say nothing.
             return Reason.FRAME_UNLIKE
