@@ -104,13 +104,13 @@ class Scene:
         self._frozen_after = frozen_after
         self._gate = GateMemory()
         self._looks: tuple[Look, ...] = ()
+        self._still: StillMemory | None = None  # None: the next frame is looked at closely
         self.compare_with(references_rgb)
         self._alignment = Alignment()
         self._placed: tuple[Slot | None, ...] = ()
         self._placed_for: tuple[tuple[int, int], Alignment] | None = None
         self._cover_map: SlotMap | None = None
         self._cover: CoverMemory | None = None
-        self._still: StillMemory | None = None  # None: the next frame is looked at closely
 
     @property
     def shown_share(self) -> float | None:
@@ -142,6 +142,7 @@ class Scene:
             _prepared(image_rgb, self._slots, self._frame_wh) for image_rgb in large
         )
         self._gate = replace(self._gate, nearest=0)  # they may be fewer, or in another order
+        self._still = None
 
     def see(self, frame: Frame) -> Sight:
         """Return what can be seen in a frame; frames are given in the order they were taken."""
