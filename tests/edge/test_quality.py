@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.look import look_at
+from edge.look import BANDS, look_at
 from edge.quality import GateMemory, fits_slots, judge, judge_frame
 from edge.tear import SCENE_LOOKS
 from edge.types import Reason
@@ -282,3 +282,11 @@ def test_an_accepted_frame_does_not_wait_for_a_reference():
     assert memory.accepted is not None
     refused, reason = judge(memory, displaced_below(cabinet(sensor=1), 200), (), 3)
     assert (reason, refused.accepted) == (Reason.FRAME_TORN, memory.accepted)
+
+
+def test_columns_are_looked_at_in_green_and_bands_in_all_colours():
+    grey, coloured = cabinet(), cabinet()
+    coloured[::2, :, ::2] ^= 64
+    assert look_at(coloured).sharpness[1] == look_at(grey).sharpness[1]
+    plain = np.full((360, 640, 3), (90, 120, 100), np.uint8)
+    assert look_at(plain).chroma == pytest.approx(np.tile((-30.0, -20.0), (BANDS, 1)))
