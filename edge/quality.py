@@ -5,8 +5,8 @@ show the cabinet must therefore never reach it; each slot becomes UNKNOWN with t
 instead. Runs in the inference thread.
 
 The limits were chosen on chess games 2, 4 and 5, five days of a car park, an aerial video,
-photos of screws and the simulator; `benchmarks/damaged_frames.py` shows them on others. What only the
-frame before gives away is in `edge/tear.py`.
+photos of screws and the simulator; `benchmarks/damaged_frames.py` shows them on others. What
+only the frame before gives away is in `edge/tear.py`.
 """
 
 from __future__ import annotations

@@ -122,10 +122,11 @@ def test_a_frame_torn_beside_the_one_before_is_named_and_moves_nothing(reference
 
 
 def test_what_was_accepted_without_a_reference_is_not_the_cabinet():
-    scene = Scene((), FRAME_WH)  # without slots no alignment asks either
-    (before,) = sights(scene, elsewhere())
+    away_rgb, _ = bumped(cabinet(), turn_deg=45.0)
+    scene = Scene((), FRAME_WH)  # without slots no alignment is asked either
+    (before,) = sights(scene, away_rgb)
     scene.compare_with([cabinet()])
-    (after,) = sights(scene, elsewhere())
+    (after,) = sights(scene, away_rgb)
     assert (before.reason, after.reason) == (None, Reason.FRAME_UNLIKE)
 
 
