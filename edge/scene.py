@@ -180,7 +180,7 @@ class Scene:
         # What is torn beside the frame before did not move: a part of it is where it was.
         is_torn = reason is Reason.FRAME_TORN and self._gate.tear.is_torn
         if reference is not None and not is_torn and (reason is None or reason in _ALSO_OF_A_BUMP):
-            reason = self._align(reference, image_rgb, look, reason, gate_before)
+            reason = self._align(reference, halvings, look, reason, gate_before)
         if reason is not None:
             return Sight(reason, self._placed, halvings)
         self._place((image_rgb.shape[1], image_rgb.shape[0]))
@@ -189,13 +189,14 @@ class Scene:
     def _align(
         self,
         reference: _Reference,
-        image_rgb: ImageRGB,
+        halvings: Halvings,
         look: Look | None,
         reason: Reason | None,
         gate_before: GateMemory,
     ) -> Reason | None:
-        before = self._alignment
-        self._alignment = align(reference.anchor, image_rgb, before)
+        image_rgb, before = halvings.at(0), self._alignment
+        work_rgb = _at_work_size(halvings, reference.anchor.patches.work_wh)
+        self._alignment = align(reference.anchor, work_rgb, before)
         is_lost = self._alignment.unlike_looks > 0  # nowhere found, rather than found elsewhere
         # In other light corners are lost of what as a whole is plainly the cabinet.
         is_unlike = is_lost and self._gate.likeness < PLAINLY_LIKE
@@ -211,7 +212,7 @@ class Scene:
             self._gate, reason = judge(gate_before, image_rgb, self._looks, None, look=look)
         is_placed = self._alignment.state is AlignmentState.ALIGNED
         if is_placed and reason in _ALSO_OF_A_BUMP:
-            shown = find_shown(reference.anchor, image_rgb, self._alignment, BANDS)
+            shown = find_shown(reference.anchor, work_rgb, self._alignment, BANDS)
             self._gate, reason = judge(gate_before, image_rgb, self._looks, None, shown, look)
         if reason is None and is_unlike:
             # Perhaps the first frames of a camera that turns away: they say nothing.
@@ -247,6 +248,13 @@ class Scene:
             self._cover, self._cover_map, frame.image_rgb, frame.captured_at
         )
         return covered
+
+
+def _at_work_size(halvings: Halvings, work_wh: tuple[int, int]) -> ImageRGB:
+    """Return the frame as the alignment wants it where its half is that, else the frame."""
+    image_rgb = halvings.at(0)
+    is_half = image_rgb.shape[:2] == (2 * work_wh[1], 2 * work_wh[0])
+    return halvings.at(1) if is_half else image_rgb
 
 
 def _look_along(look: Look, reference: _Reference, alignment: Alignment) -> Look:
