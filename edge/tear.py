@@ -65,13 +65,16 @@ def torn_line(small_rgb: ImageRGB, before_rgb: ImageRGB) -> int | None:
     """
     height_px, width_px = small_rgb.shape[:2]
     changed = _count_apart(small_rgb, before_rgb)
-    edges = _count_apart(before_rgb[:, 1:], before_rgb[:, :-1])
+    if changed.sum() < LEAST_BELOW * LEAST_LINES * width_px:
+        return None
     lines = np.arange(LEAST_LINES, height_px - LEAST_LINES + 1)
     changed_above = changed.cumsum()[lines - 1]
     above = changed_above / (lines * width_px)
     below = (changed.sum() - changed_above) / ((height_px - lines) * width_px)
     is_torn = (above <= MOST_ABOVE) & (below >= LEAST_BELOW)
-    is_torn &= edges.cumsum()[lines - 1] >= LEAST_EDGES
+    if is_torn.any():
+        edges = _count_apart(before_rgb[:, 1:], before_rgb[:, :-1])
+        is_torn &= edges.cumsum()[lines - 1] >= LEAST_EDGES
     if not is_torn.any():
         return None
     return int(lines[np.argmax(np.where(is_torn, below - above, -1.0))])
@@ -79,6 +82,7 @@ def torn_line(small_rgb: ImageRGB, before_rgb: ImageRGB) -> int | None:
 
 def _count_apart(one_rgb: ImageRGB, other_rgb: ImageRGB) -> npt.NDArray[np.intp]:
     """Return how many pixels of each line differ, (height,)."""
-    red, green, blue = np.moveaxis(cv2.absdiff(one_rgb, other_rgb), 2, 0)
-    largest = np.maximum(np.maximum(red, green), blue)
-    return np.asarray(np.count_nonzero(largest > CHANGED_LEVELS, axis=1))
+    near = cv2.inRange(cv2.absdiff(one_rgb, other_rgb), (0.0, 0.0, 0.0), 3 * (CHANGED_LEVELS,))
+    # Marked with 255, which OpenCV adds up faster than numpy counts.
+    marked = cv2.reduce(near, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]
+    return np.asarray(near.shape[1] - marked // 255, np.intp)
