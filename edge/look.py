@@ -47,6 +47,7 @@ class Look:
     lost_colour: float  # share of the pixels that only a missing chroma plane gives, 0..1
     chroma: npt.NDArray[np.float64]  # (BANDS, 2): mean red - green and blue - green, levels
     gradients: npt.NDArray[np.float32]  # (2, BANDS, n): of the small picture, length 0..1
+    small_rgb: ImageRGB  # (45, 80, 3)
 
 
 def is_large_enough(image_rgb: ImageRGB) -> bool:
@@ -60,7 +61,9 @@ def look_at(image_rgb: ImageRGB) -> Look:
     lines_rgb = _lines_of(image_rgb)
     lines = cv2.cvtColor(lines_rgb, cv2.COLOR_RGB2GRAY)
     # The green channel is most of what the eye calls brightness, and costs no conversion.
-    columns = image_rgb[:, _spread(COLUMNS, width_px), 1]
+    # Taken from whole lines, which numpy does in half the time of two indices.
+    greens = 3 * _spread(COLUMNS, width_px) + 1
+    columns = image_rgb.reshape(len(image_rgb), -1).take(greens, axis=1)
     fine_px = max(1, round(width_px * _FINE_SHARE))
     small_rgb = cv2.resize(lines_rgb, _SMALL_WH, interpolation=cv2.INTER_AREA)
     return Look(
@@ -70,6 +73,7 @@ def look_at(image_rgb: ImageRGB) -> Look:
         lost_colour=_lost_colour(lines_rgb[1::2]),
         chroma=_chroma(small_rgb),
         gradients=_gradients(small_rgb),
+        small_rgb=small_rgb,
     )
 
 
@@ -121,7 +125,11 @@ def _sharpness(lines: npt.NDArray[np.uint8], fine_px: int) -> float:
 
 
 def _repeats(lines: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    equal = np.count_nonzero(lines[1:] == lines[:-1], axis=1) >= _REPEATED_SHARE * lines.shape[1]
+    # Marked with 255, which OpenCV adds up in a fifth of the time that numpy counts in.
+    marked = cv2.reduce(
+        cv2.compare(lines[1:], lines[:-1], cv2.CMP_EQ), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S
+    )
+    equal = marked[:, 0] // 255 >= _REPEATED_SHARE * lines.shape[1]
     is_border = (lines.max(axis=1) <= _BORDER_DARK) | (lines.min(axis=1) >= _BORDER_BRIGHT)
     return np.asarray(equal & ~is_border[1:])
 
@@ -132,7 +140,9 @@ def _lost_colour(line_rgb: ImageRGB) -> float:
 
 
 def _chroma(small_rgb: ImageRGB) -> npt.NDArray[np.float64]:
-    red, green, blue = small_rgb.reshape(BANDS, -1, 3).mean(axis=1).T
+    of_band = small_rgb.reshape(BANDS, -1, 3)
+    # OpenCV takes a tenth of the time that numpy needs for a last axis of three.
+    red, green, blue = cv2.reduce(of_band, 1, cv2.REDUCE_AVG, dtype=cv2.CV_64F)[:, 0].T
     return np.stack((red - green, blue - green), axis=1)
 
 

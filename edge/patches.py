@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from edge.types import ImageRGB, PolygonPx
 
@@ -165,6 +166,11 @@ def match(patches: Patches, work: Grey, pose: Pose) -> Match:
 
 def _sample(work: Grey, centres: Floats, pose: Pose) -> Grey:
     """Return the patches around the centres as the pose moves them, uint8 (n, PATCH_PX**2)."""
+    if np.array_equal(pose, IDENTITY):
+        # Whole pixels, and all of them inside: cut out in a tenth of the time.
+        lefts, tops = (centres.astype(np.intp) - PATCH_PX // 2).T
+        windows = sliding_window_view(work, (PATCH_PX, PATCH_PX))
+        return np.asarray(windows[tops, lefts].reshape(len(centres), -1))
     places = cv2.transform(centres[:, None] + _OFFSETS, pose)
     sampled: Grey = cv2.remap(
         work,

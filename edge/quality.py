@@ -5,18 +5,20 @@ show the cabinet must therefore never reach it; each slot becomes UNKNOWN with t
 instead. Runs in the inference thread.
 
 The limits were chosen on chess games 2, 4 and 5, five days of a car park, an aerial video,
-photos of screws and the simulator; `benchmarks/damaged_frames.py` shows them on others.
+photos of screws and the simulator; `benchmarks/damaged_frames.py` shows them on others. What
+only the frame before gives away is in `edge/tear.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.look import Look, fingerprint_of, is_large_enough, likeness, look_at
+from edge.tear import TearMemory, watch_tear
 from edge.types import ImageRGB, Reason
 
 # The limits are far outside what a working camera gives, night pictures included: this gate
@@ -68,7 +70,10 @@ class GateMemory:
 
     fingerprints: tuple[int, ...] = ()  # of the newest pictures, the last one last
     repeats: int = 0  # frames in a row that were one of those before
-    accepted: Look | None = None  # the newest frame that was like the reference, or still like it
+    # The newest frame that nothing was wrong with: it was like the reference or still like it,
+    # where there is one.
+    accepted: Look | None = None
+    tear: TearMemory = field(default_factory=TearMemory)  # beside the accepted one
     nearest: int = 0  # which of the references the newest picture was most like,
     likeness: float = 1.0  # and how much: as a whole, -1..1
 
@@ -89,24 +94,26 @@ def judge(
     references: Sequence[Look],
     frozen_after: int | None,
     shown: npt.NDArray[np.bool_] | None = None,
+    look: Look | None = None,
 ) -> tuple[GateMemory, Reason | None]:
     """Return the new memory, and why the picture shows nothing to classify, None when it does.
 
-    The picture is RGB uint8 (height, width, 3). `references` are `look_at` pictures of the
-    cabinet as it should be seen, each in another light: the most alike one counts. Without any
-    only what is beyond doubt is refused. With others begin with a new memory.
+    The picture is RGB uint8 (height, width, 3), `look` its `look_at` where that is known already.
+    `references` are `look_at` pictures of the cabinet as it should be seen, each in another
+    light: the most alike one counts. Without any only what is beyond doubt is refused, and what
+    is torn beside the frame before. With others begin with a new memory.
     `frozen_after`: so many equal pictures in a row are a frozen camera; None: they never are.
 
     FRAME_UNLIKE and, against a reference, FRAME_TORN are also what a bumped camera and
-    another light give: ask `edge.align` before believing them, and judge again from the same
-    memory. `shown`, bool (BANDS,), are the bands that it found to show what the reference
-    does; they need not look alike.
+    another light give, unless the new memory's `tear` says that it is one: ask `edge.align`
+    before believing them, and judge again from the same memory. `shown`, bool (BANDS,), are the
+    bands that it found to show what the reference does; they need not look alike.
     """
     brightness = _measure_brightness(image_rgb)
     reason = _judge_brightness(brightness)
     if not is_large_enough(image_rgb):
         return memory, reason
-    look = look_at(image_rgb)
+    look = look_at(image_rgb) if look is None else look
     memory = _remember(memory, look.fingerprint)
     if reason is not None:
         return memory, reason
@@ -119,10 +126,17 @@ def judge(
         memory = replace(memory, nearest=nearest, likeness=found[nearest])
         reference = references[nearest]
     reason = _judge_alone(look, reference)
-    if reason is None and reference is not None:
+    if reason is not None:
+        return memory, reason
+    if memory.accepted is not None:
+        tear = watch_tear(memory.tear, look.small_rgb, memory.accepted.small_rgb)
+        memory = replace(memory, tear=tear)
+        if tear.is_torn:
+            return memory, Reason.FRAME_TORN
+    if reference is not None:
         reason = _judge_beside(look, reference, memory.accepted, brightness, shown)
-        if reason is None:
-            memory = replace(memory, accepted=look)
+    if reason is None:
+        memory = replace(memory, accepted=look)
     return memory, reason
 
 

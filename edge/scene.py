@@ -103,13 +103,14 @@ class Scene:
         self._frame_wh = frame_wh
         self._frozen_after = frozen_after
         self._gate = GateMemory()
+        self._looks: tuple[Look, ...] = ()
+        self._still: StillMemory | None = None  # None: the next frame is looked at closely
         self.compare_with(references_rgb)
         self._alignment = Alignment()
         self._placed: tuple[Slot | None, ...] = ()
         self._placed_for: tuple[tuple[int, int], Alignment] | None = None
         self._cover_map: SlotMap | None = None
         self._cover: CoverMemory | None = None
-        self._still: StillMemory | None = None  # None: the next frame is looked at closely
 
     @property
     def shown_share(self) -> float | None:
@@ -130,6 +131,9 @@ class Scene:
 
         Only while the camera is where it took them.
         """
+        if not self._looks:
+            # Whether what was accepted shows the cabinet, nothing could tell.
+            self._gate = replace(self._gate, accepted=None)
         large = [image_rgb for image_rgb in references_rgb if is_large_enough(image_rgb)]
         # What the gate compares with.
         self._looks = tuple(look_at(image_rgb) for image_rgb in large)
@@ -138,6 +142,7 @@ class Scene:
             _prepared(image_rgb, self._slots, self._frame_wh) for image_rgb in large
         )
         self._gate = replace(self._gate, nearest=0)  # they may be fewer, or in another order
+        self._still = None
 
     def see(self, frame: Frame) -> Sight:
         """Return what can be seen in a frame; frames are given in the order they were taken."""
@@ -165,12 +170,17 @@ class Scene:
 
     def _look_closely(self, frame: Frame, halvings: Halvings) -> Sight:
         image_rgb, gate_before = frame.image_rgb, self._gate
-        reason = None if fits_slots(image_rgb, self._frame_wh) else Reason.FRAME_SIZE
-        if reason is None:
-            self._gate, reason = judge(self._gate, image_rgb, self._looks, self._frozen_after)
+        if not fits_slots(image_rgb, self._frame_wh):
+            return Sight(Reason.FRAME_SIZE, self._placed, halvings)
+        look = look_at(image_rgb) if is_large_enough(image_rgb) else None
+        self._gate, reason = judge(
+            self._gate, image_rgb, self._looks, self._frozen_after, look=look
+        )
         reference = self._references[self._gate.nearest] if self._references else None
-        if reference is not None and (reason is None or reason in _ALSO_OF_A_BUMP):
-            reason = self._align(reference, image_rgb, reason, gate_before)
+        # What is torn beside the frame before did not move: a part of it is where it was.
+        is_torn = reason is Reason.FRAME_TORN and self._gate.tear.is_torn
+        if reference is not None and not is_torn and (reason is None or reason in _ALSO_OF_A_BUMP):
+            reason = self._align(reference, halvings, look, reason, gate_before)
         if reason is not None:
             return Sight(reason, self._placed, halvings)
         self._place((image_rgb.shape[1], image_rgb.shape[0]))
@@ -179,12 +189,14 @@ class Scene:
     def _align(
         self,
         reference: _Reference,
-        image_rgb: ImageRGB,
+        halvings: Halvings,
+        look: Look | None,
         reason: Reason | None,
         gate_before: GateMemory,
     ) -> Reason | None:
-        before = self._alignment
-        self._alignment = align(reference.anchor, image_rgb, before)
+        image_rgb, before = halvings.at(0), self._alignment
+        work_rgb = _at_work_size(halvings, reference.anchor.patches.work_wh)
+        self._alignment = align(reference.anchor, work_rgb, before)
         is_lost = self._alignment.unlike_looks > 0  # nowhere found, rather than found elsewhere
         # In other light corners are lost of what as a whole is plainly the cabinet.
         is_unlike = is_lost and self._gate.likeness < PLAINLY_LIKE
@@ -193,15 +205,15 @@ class Scene:
         if self._alignment.matrix is not before.matrix:
             # The gate compares with the cabinet as the camera sees it now.
             self._looks = tuple(
-                look if other is None else _look_along(look, other, self._alignment)
-                for look, other in zip(self._looks, self._references, strict=True)
+                known if other is None else _look_along(known, other, self._alignment)
+                for known, other in zip(self._looks, self._references, strict=True)
             )
             gate_before = GateMemory()
-            self._gate, reason = judge(gate_before, image_rgb, self._looks, frozen_after=None)
+            self._gate, reason = judge(gate_before, image_rgb, self._looks, None, look=look)
         is_placed = self._alignment.state is AlignmentState.ALIGNED
         if is_placed and reason in _ALSO_OF_A_BUMP:
-            shown = find_shown(reference.anchor, image_rgb, self._alignment, BANDS)
-            self._gate, reason = judge(gate_before, image_rgb, self._looks, None, shown)
+            shown = find_shown(reference.anchor, work_rgb, self._alignment, BANDS)
+            self._gate, reason = judge(gate_before, image_rgb, self._looks, None, shown, look)
         if reason is None and is_unlike:
             # Perhaps the first frames of a camera that turns away: they say nothing.
             return Reason.FRAME_UNLIKE
@@ -236,6 +248,13 @@ class Scene:
             self._cover, self._cover_map, frame.image_rgb, frame.captured_at
         )
         return covered
+
+
+def _at_work_size(halvings: Halvings, work_wh: tuple[int, int]) -> ImageRGB:
+    """Return the frame as the alignment wants it where its half is that, else the frame."""
+    image_rgb = halvings.at(0)
+    is_half = image_rgb.shape[:2] == (2 * work_wh[1], 2 * work_wh[0])
+    return halvings.at(1) if is_half else image_rgb
 
 
 def _look_along(look: Look, reference: _Reference, alignment: Alignment) -> Look:

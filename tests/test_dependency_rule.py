@@ -43,6 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.site_head",
         "edge.slots_file",
         "edge.still",
+        "edge.tear",
         "edge.yaml_nodes",
     ),
     "shell": (

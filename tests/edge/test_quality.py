@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.look import look_at
+from edge.look import BANDS, look_at
 from edge.quality import GateMemory, fits_slots, judge, judge_frame
+from edge.tear import SCENE_LOOKS
 from edge.types import Reason
 
 
@@ -241,3 +242,51 @@ def test_of_several_lights_the_most_alike_one_counts():
         assert (reason, memory.nearest) == (None, nearest)
     frame = turned_away(cabinet())
     assert judge(GateMemory(), frame, [day, night], 3)[1] is Reason.FRAME_UNLIKE
+
+
+def displaced_below(image, line):
+    """Return the picture as a JPEG is decoded that lacks a few bytes, alike in structure."""
+    image = image.copy()
+    image[line:] = np.roll(image[line:], 70, axis=1) // 2
+    return image
+
+
+@pytest.mark.parametrize("references", [(), [look_at(cabinet(filled=False))]])
+def test_a_frame_torn_beside_the_one_before_is_named(references):
+    torn = displaced_below(cabinet(sensor=1), 200)
+    assert judged([torn], references=references) == [None]
+    frames = [cabinet(sensor=2), torn, cabinet(sensor=3)]
+    assert judged(frames, references=references) == [None, Reason.FRAME_TORN, None]
+
+
+def test_a_lid_that_stays_is_accepted_and_its_opening_as_well():
+    lid = [displaced_below(cabinet(sensor=number), 200) for number in range(12)]
+    opened = [cabinet(sensor=number) for number in range(12)]
+    refused = [Reason.FRAME_TORN] * (SCENE_LOOKS - 1)
+    taken = [None] * (len(lid) - len(refused))
+    expected = [None, *refused, *taken, *refused, *taken]
+    assert judged([cabinet(sensor=20), *lid, *opened]) == expected
+
+
+def test_a_frame_of_another_resolution_is_not_torn():
+    large = cv2.resize(cabinet(sensor=1), (1280, 720), interpolation=cv2.INTER_CUBIC)
+    assert judged([cabinet(), large, displaced_below(large, 400)]) == [
+        None,
+        None,
+        Reason.FRAME_TORN,
+    ]
+
+
+def test_an_accepted_frame_does_not_wait_for_a_reference():
+    (memory, _) = judge(GateMemory(), cabinet(), (), 3)
+    assert memory.accepted is not None
+    refused, reason = judge(memory, displaced_below(cabinet(sensor=1), 200), (), 3)
+    assert (reason, refused.accepted) == (Reason.FRAME_TORN, memory.accepted)
+
+
+def test_columns_are_looked_at_in_green_and_bands_in_all_colours():
+    grey, coloured = cabinet(), cabinet()
+    coloured[::2, :, ::2] ^= 64
+    assert look_at(coloured).sharpness[1] == look_at(grey).sharpness[1]
+    plain = np.full((360, 640, 3), (90, 120, 100), np.uint8)
+    assert look_at(plain).chroma == pytest.approx(np.tile((-30.0, -20.0), (BANDS, 1)))

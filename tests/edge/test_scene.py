@@ -105,6 +105,31 @@ def test_a_torn_frame_is_named_although_the_rest_of_it_is_where_it_was():
     assert torn.reason is Reason.FRAME_TORN
 
 
+def dim_and_displaced_below(picture_rgb, line):
+    """Return the picture as a JPEG is decoded that lacks some bytes, most of it where it was."""
+    torn_rgb = picture_rgb.copy()
+    torn_rgb[line:] = np.roll(torn_rgb[line:], 2, axis=1) // 2
+    return torn_rgb
+
+
+@pytest.mark.parametrize("references_rgb", [[], [cabinet()]])
+def test_a_frame_torn_beside_the_one_before_is_named_and_moves_nothing(references_rgb):
+    scene = Scene(slots(), FRAME_WH, references_rgb)
+    torn_rgb = dim_and_displaced_below(cabinet(1), 100)
+    before, torn, after = sights(scene, cabinet(1), torn_rgb, cabinet(1))
+    assert (before.reason, torn.reason, after.reason) == (None, Reason.FRAME_TORN, None)
+    assert after.slots is before.slots
+
+
+def test_what_was_accepted_without_a_reference_is_not_the_cabinet():
+    away_rgb, _ = bumped(cabinet(), turn_deg=45.0)
+    scene = Scene((), FRAME_WH)  # without slots no alignment is asked either
+    (before,) = sights(scene, away_rgb)
+    scene.compare_with([cabinet()])
+    (after,) = sights(scene, away_rgb)
+    assert (before.reason, after.reason) == (None, Reason.FRAME_UNLIKE)
+
+
 def test_a_picture_judged_twice_is_no_repetition():
     lit_rgb, reference_rgb = lit_from_behind(cabinet(1)), cabinet()
     scene = Scene(slots(), FRAME_WH, [reference_rgb], frozen_after=2)
