@@ -151,7 +151,9 @@ def open_model(folder: Path) -> Model:
         occupied_at=bundle.occupied_at, empty_at=bundle.empty_at, confirm=CONFIRM
     )
     return Model(
-        lambda _ids, crops_rgb: [p.probability for p in classifier.predict_all(crops_rgb)],
+        lambda _ids, crops_rgb: [
+            p.probability for p in classifier.predict_all(crops_rgb, ["probability"])
+        ],
         bundle.input_size_px,
         decision,
     )

@@ -75,7 +75,10 @@ def measure(classifier: Classifier, frames: Iterable[Frame], is_gated: bool) -> 
 
     def classify(slot_ids: Sequence[str], crops_rgb: Sequence[ImageRGB]) -> list[float]:
         asked.extend(slot_ids)
-        return [prediction.probability for prediction in classifier.predict_all(crops_rgb)]
+        return [
+            prediction.probability
+            for prediction in classifier.predict_all(crops_rgb, ["probability"])
+        ]
 
     cpu_s, pipeline = [], None
     for frame in frames:

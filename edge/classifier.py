@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -94,6 +94,10 @@ def _without_chatter() -> Iterator[None]:
                     os.write(2, line)
 
 
+OUTPUTS = ("probability", "attention", "embedding")
+_NOTHING = np.zeros(0, np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """What the network says of one crop."""
@@ -164,20 +168,19 @@ class _Interpreter:
         invoke: Callable[[], None] = self._interpreter.invoke
         return invoke
 
-    def predict(self, crop_rgb: ImageRGB) -> Prediction:
-        """Return every output for a crop; those that the model does not have are empty."""
+    def predict(self, crop_rgb: ImageRGB, names: Collection[str]) -> Prediction:
+        """Return these outputs for a crop; those that the model does not have are empty."""
         self.put(crop_rgb)()
-        attention = self._read("attention")
+        found = {name: self._read(name) for name in names if name in self._outputs}
+        attention = found.get("attention", _NOTHING)
         if attention.ndim == 3:
             # Not a plain squeeze: a map of one place is still a map.
             attention = attention[:, :, 0]
-        return Prediction(self._read("probability").item(), attention, self._read("embedding"))
+        return Prediction(found["probability"].item(), attention, found.get("embedding", _NOTHING))
 
     def _read(self, name: str) -> npt.NDArray[np.float32]:
         """Return an output in real units, without the batch axis."""
-        output = self._outputs.get(name)
-        if output is None:
-            return np.zeros(0, np.float32)
+        output = self._outputs[name]
         return output.real(self._interpreter.get_tensor(output.index)[0])
 
 
@@ -209,21 +212,26 @@ class Classifier:
 
     def predict(self, crop_rgb: ImageRGB) -> Prediction:
         """Return every output for a uint8 (size, size, 3) crop; missing outputs are empty."""
-        return self._interpreters[0].predict(crop_rgb)
+        return self._interpreters[0].predict(crop_rgb, OUTPUTS)
 
-    def predict_all(self, crops_rgb: Crops) -> Iterator[Prediction]:
-        """Yield what `predict` gives, for one crop after the other; all threads work on it."""
+    def predict_all(
+        self, crops_rgb: Crops, names: Collection[str] = OUTPUTS
+    ) -> Iterator[Prediction]:
+        """Yield what `predict` gives, for one crop after the other; all threads work on it.
+
+        Only the outputs of these names, "probability" among them, are read; others are empty.
+        """
         for start in range(0, len(crops_rgb), _AT_ONCE):
-            yield from self._share_out(crops_rgb[start : start + _AT_ONCE])
+            yield from self._share_out(crops_rgb[start : start + _AT_ONCE], names)
 
-    def _share_out(self, crops_rgb: Crops) -> list[Prediction]:
+    def _share_out(self, crops_rgb: Crops, names: Collection[str]) -> list[Prediction]:
         # Each takes the next crop when it is done with one: no core waits for a busier one.
         waiting = iter(range(len(crops_rgb)))
         found: dict[int, Prediction] = {}
 
         def work(interpreter: _Interpreter) -> None:
             for number in waiting:
-                found[number] = interpreter.predict(crops_rgb[number])
+                found[number] = interpreter.predict(crops_rgb[number], names)
 
         own, *others = self._interpreters[: len(crops_rgb)]
         helped = [self._pool.submit(work, interpreter) for interpreter in others]
@@ -237,7 +245,7 @@ class Classifier:
 
     def probability(self, crop_rgb: ImageRGB) -> float:
         """Return the probability of OCCUPIED, 0..1, for a uint8 (size, size, 3) crop."""
-        return self.predict(crop_rgb).probability
+        return self._interpreters[0].predict(crop_rgb, ["probability"]).probability
 
     def bare_invoke(self, crop_rgb: ImageRGB) -> Callable[[], None]:
         """Return an interpreter's own `invoke`, this crop in its input.
@@ -259,7 +267,7 @@ class Classifier:
                 golden.crops_rgb, golden.probability, golden.names, strict=True
             ):
                 start = time.perf_counter()
-                answer = interpreter.predict(crop).probability
+                answer = interpreter.predict(crop, ["probability"]).probability
                 durations.append(time.perf_counter() - start)
                 if not abs(answer - float(expected)) <= self.bundle.golden_tolerance:
                     raise BundleRefused(

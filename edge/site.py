@@ -72,7 +72,9 @@ class Site:
     def probabilities(self, slot_ids: Sequence[str], crops_rgb: Sequence[ImageRGB]) -> list[float]:
         """Return the probability of OCCUPIED, 0..1, of each slot's uint8 (size, size, 3) crop."""
         empties = [self._embeddings_of(slot_id) for slot_id in slot_ids]
-        predictions = self._classifier.predict_all(crops_rgb)
+        is_model_alone = self._head is None and not any(each is not None for each in empties)
+        names = ["probability"] if is_model_alone else ["probability", "embedding"]
+        predictions = self._classifier.predict_all(crops_rgb, names)
         return list(map(self._beside, predictions, empties))
 
     def probability(self, slot_id: str, crop_rgb: ImageRGB) -> float:
@@ -98,7 +100,7 @@ class Site:
     def _embed(self, crops_rgb: Sequence[ImageRGB]) -> Embeddings:
         # A picture that was taken for another model has another size.
         crops_rgb = [crop_whole(crop_rgb, self.input_size_px) for crop_rgb in crops_rgb]
-        predictions = self._classifier.predict_all(crops_rgb)
+        predictions = self._classifier.predict_all(crops_rgb, ["probability", "embedding"])
         return unit(np.stack([prediction.embedding for prediction in predictions]))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,7 +19,7 @@ import cv2
 
 from edge.cameras import CameraError, open_camera
 from edge.change import LONGEST_AGE_S
-from edge.classifier import Classifier, Crops, Prediction
+from edge.classifier import OUTPUTS, Classifier, Crops, Prediction
 from edge.inference import build_pipeline
 from edge.pipeline import Pipeline
 from edge.preprocess import crop_slot, scale_slots
@@ -59,10 +59,12 @@ class _CountingClassifier(Classifier):
 
     asked = 0
 
-    def predict_all(self, crops_rgb: Crops) -> Iterator[Prediction]:
-        """Yield every output for each crop, and count the crops."""
+    def predict_all(
+        self, crops_rgb: Crops, names: Collection[str] = OUTPUTS
+    ) -> Iterator[Prediction]:
+        """Yield outputs for each crop, and count the crops."""
         self.asked += len(crops_rgb)
-        return super().predict_all(crops_rgb)
+        return super().predict_all(crops_rgb, names)
 
 
 def measure_sizes(

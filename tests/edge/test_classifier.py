@@ -35,11 +35,11 @@ def test_two_threads_work_at_the_same_time() -> None:
     met = []
     for interpreter in classifier._interpreters:
 
-        def predict(crop, work=interpreter.predict):
+        def predict(crop, names, work=interpreter.predict):
             if not met:
                 both_at_work.wait()  # breaks where the other one never comes
                 met.append(True)
-            return work(crop)
+            return work(crop, names)
 
         interpreter.predict = predict
     assert len(list(classifier.predict_all(CROPS))) == len(CROPS)

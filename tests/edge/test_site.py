@@ -32,7 +32,7 @@ class ColourModel:
         self.bundle = SimpleNamespace(name="colour", input_size_px=SIZE_PX, manifest=manifest)
         self.seen = 0
 
-    def predict_all(self, crops_rgb):
+    def predict_all(self, crops_rgb, _names):
         for crop_rgb in crops_rgb:
             assert crop_rgb.shape == (SIZE_PX, SIZE_PX, 3)
             self.seen += 1
