@@ -43,7 +43,8 @@ LIGHT_GAINS = (0.9, 1.1)  # of the contrast; outside of them something has hidde
 # In the other direction: a slot looks the same, in whatever light, while a line (gain and offset of
 # each channel, cut off at black and white) tells all but so many samples, from the picture at its
 # last confident reading. Of true changes on chess boards and in the simulator the least left 17 %
-# untold; of 165 readings that a jump of the exposure turned round 145 at most 4 %.
+# untold; of 165 readings that a jump of the exposure turned round 120 at most 4 %, and 39 others
+# were burnt out (docs/decisions/0013).
 SAME_SHARE = 0.04
 UNTOLD_LEVELS = 12.0  # by which a sample differs then; less in the dark, where all levels are near
 UNTOLD_ENERGY = 0.2  # of the contrast at most; a slot without any cannot be told by its picture

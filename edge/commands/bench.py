@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from edge.bundle import read_bundle
-from edge.classifier import THREADS, open_classifier
+from edge.classifier import THREADS, Classifier, open_classifier
 from edge.commands import Progress, add_config_argument, count_of
 from edge.measure.cost import (
     SIZES,
@@ -44,6 +44,7 @@ class Figures:
     threads: int
     every_s: float
     own: FrameCost  # with the slots of the settings
+    own_alone: FrameCost  # the same by one interpreter
     sizes: tuple[FrameCost, ...]
     interpreter: tuple[ThreadCost, ...]
     start: Start | None = None
@@ -108,8 +109,10 @@ def measure(arguments: argparse.Namespace) -> Figures:
     rounds = max(LEAST_ROUNDS, arguments.rounds)
     own = sum(slot.enabled for slot in settings.slots)
     sizes = sorted({own, *arguments.sizes})
-    progress = Progress("round", len(sizes) * (rounds + WARM_UP_FRAMES))
+    progress = Progress("round", (len(sizes) + 1) * (rounds + WARM_UP_FRAMES))
     costs = measure_sizes(settings, classifier, sizes, rounds, progress.advance)
+    one = Classifier(bundle, threads=1)
+    (own_alone,) = measure_sizes(settings, one, [own], rounds, progress.advance)
     progress.close()
     crop_rgb = first_crop(settings, bundle.input_size_px)
     with_daemon = not arguments.no_start
@@ -119,6 +122,7 @@ def measure(arguments: argparse.Namespace) -> Figures:
         classifier.threads,
         settings.camera.every_s,
         costs[sizes.index(own)],
+        own_alone,
         tuple(cost for cost in costs if cost.slots in arguments.sizes),
         measure_threads(classifier, crop_rgb, THREAD_ROUNDS),
         measure_start(settings) if with_daemon else None,
@@ -164,6 +168,7 @@ def _own_rows(figures: Figures) -> Iterator[Row]:
     yield Row("bare interpreter, same run", f"{own.bare_ms / own.slots:.3f} ms per slot")
     yield Row("ratio, every slot read in every frame", f"{own.ratio:.3f}", f"limit {LIMIT_RATIO}")
     yield Row("the same of processor time", f"{own.cpu_ratio:.3f}")
+    yield Row("the ratio with one interpreter at work", f"{figures.own_alone.ratio:.3f}")
     yield Row("one frame", f"{own.frame_ms:.1f} ms")
     yield Row("one minute of watching", f"{per_minute_s:.1f} s of one core")
 

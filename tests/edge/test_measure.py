@@ -56,6 +56,7 @@ FIGURES = Figures(
     threads=1,
     every_s=1.0,
     own=OWN,
+    own_alone=replace(OWN, ratio=1.15),
     sizes=(replace(OWN, slots=1), OWN),
     interpreter=(ThreadCost(threads=1, wall_ms=1.25, cpu_ms=1.25),),
     start=START,
@@ -109,6 +110,7 @@ def test_the_table_has_the_limits_beside_the_figures() -> None:
     lines = [" ".join(line.split()) for line in table(FIGURES).splitlines()]
     for line in (
         "ratio, every slot read in every frame 1.100 limit 1.1",
+        "the ratio with one interpreter at work 1.150",
         "a frame of 1 slot 88.0 ms bare 80.0 ms, ratio 1.100",
         "start to first retained state 1.50 s limit 1.5 s",
         "frame to subscriber, change of 64 of 64 slots p99 106.0 ms limit 106.0 ms; 60 frames, "
