@@ -45,14 +45,16 @@ LIGHT_GAINS = (0.9, 1.1)  # of the contrast; outside of them something has hidde
 # last confident reading. Of true changes on chess boards and in the simulator the least left 17 %
 # untold; of 165 readings that a jump of the exposure turned round 120 at most 4 %, and 39 others
 # were burnt out (docs/decisions/0013).
-SAME_SHARE = 0.04
+SAME_SHARE = 0.02
 UNTOLD_LEVELS = 12.0  # by which a sample differs then; less in the dark, where all levels are near
 UNTOLD_ENERGY = 0.2  # of the contrast at most; a slot without any cannot be told by its picture
 _LEAST_CONTRAST = 4.0  # levels, root mean square
 _GAINS = (1 / 16, 16.0)
 _DARK, _BRIGHT = 4.0, 248.0  # a sample beyond is cut off: it may have been anything there
-# Of a slot's samples white in every channel. Undamaged slots had at most 16 %.
+# Of a slot's samples white in every channel. Undamaged slots had at most 16 %. Paper may be white:
+# only where half of the slots became so much brighter it is the light.
 BURNT_SHARE = 0.3
+LIT_UP_LEVELS = 25.0
 
 Mask = npt.NDArray[np.bool_]  # (slots,)
 Samples = npt.NDArray[np.float32]  # (3, slots, samples), levels 0..255
@@ -66,6 +68,7 @@ class ChangePlan:
     # (slots, samples): places in those pictures, put one behind the other pixel by pixel. A slot
     # with fewer samples than the largest repeats its own.
     places: npt.NDArray[np.intp]
+    counts: tuple[int, ...]  # of each slot's own samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +93,8 @@ def plan_changes(slots: Sequence[Slot], frame_wh: tuple[int, int]) -> ChangePlan
         found.append(_pixels_of(slot.polygon_px / 2**level, sizes_wh[number]) + starts[number])
     most = max((len(pixels) for pixels in found), default=0)
     places = np.array([np.resize(pixels, most) for pixels in found], np.intp)
-    return ChangePlan(levels, places.reshape(len(slots), most))
+    counts = tuple(len(pixels) for pixels in found)
+    return ChangePlan(levels, places.reshape(len(slots), most), counts)
 
 
 def _halvings_of(polygon_px: PolygonPx) -> int:
@@ -182,34 +186,50 @@ def _has_changed(memory: ChangeMemory, samples: Samples) -> Mask:
     )
 
 
-def find_doubtful(memory: ChangeMemory, samples: Samples) -> Mask:
-    """Return which slots' pictures are no reason to believe that their state is another one.
+def find_doubtful(
+    plan: ChangePlan, memory: ChangeMemory, samples: Samples, slots: Sequence[int]
+) -> frozenset[int]:
+    """Return which of these slots' pictures are no reason to believe that they changed.
 
-    They look as they did at the last confident reading, light aside, or are burnt out.
+    They look as they did at the last confident reading, light aside, or were burnt out by the
+    light. Slots are their numbers in the plan; of one that was never read nothing is doubted.
     """
-    if not samples.size:
-        return np.zeros(samples.shape[1], np.bool_)
-    burnt = (samples >= _BRIGHT).all(axis=0).mean(axis=1) > BURNT_SHARE
-    return np.asarray(burnt | (memory.has_look & _looks_the_same(memory.samples, samples)))
+    known = [number for number in slots if memory.has_look[number]]
+    if not known:
+        return frozenset()
+    brighter = (samples.mean(axis=2) - memory.means)[:, memory.has_look].min(axis=0)
+    is_lit_up = bool(np.median(brighter) >= LIT_UP_LEVELS)
+    found = set()
+    for number in known:
+        own = slice(plan.counts[number])  # the rest repeats them
+        now, before = samples[:, number, own], memory.samples[:, number, own]
+        if (is_lit_up and _is_burnt(now)) or _looks_the_same(before, now):
+            found.add(number)
+    return frozenset(found)
 
 
-def _looks_the_same(before: Samples, now: Samples) -> Mask:
+def _is_burnt(now: Samples) -> bool:
+    return bool((now >= _BRIGHT).all(axis=0).mean() > BURNT_SHARE)
+
+
+def _looks_the_same(before: Samples, now: Samples) -> bool:
+    """Return whether one slot's samples, (3, samples), are the others in another light."""
     weights = ((now > _DARK) & (now < _BRIGHT)).astype(np.float32)
-    count = weights.sum(axis=2, keepdims=True) + 1e-6
+    count = weights.sum(axis=1, keepdims=True) + 1e-6
 
     def mean(values: Samples) -> npt.NDArray[np.float32]:
-        return np.asarray((weights * values).sum(axis=2, keepdims=True) / count)
+        return np.asarray((weights * values).sum(axis=1, keepdims=True) / count)
 
     middle = mean(now)
     x, y = before - mean(before), now - middle
     gain = ((mean(x * y) + 1) / (mean(x**2) + 1)).clip(*_GAINS)
     untold = now - (gain * x + middle).clip(0.0, 255.0)
     is_told = np.abs(untold) <= UNTOLD_LEVELS * gain.clip(0.25, 1.0)
-    of_before, of_now, of_untold = (mean(each**2).sum(axis=(0, 2)) for each in (x, y, untold))
-    return np.asarray(
-        (is_told.all(axis=0).mean(axis=1) >= 1 - SAME_SHARE)
-        & (of_before >= len(x) * _LEAST_CONTRAST**2)
-        & (of_untold <= UNTOLD_ENERGY * of_now)
+    of_before, of_now, of_untold = (float(mean(each**2).sum()) for each in (x, y, untold))
+    return (
+        float(is_told.all(axis=0).mean()) >= 1 - SAME_SHARE
+        and of_before >= len(x) * _LEAST_CONTRAST**2
+        and of_untold <= UNTOLD_ENERGY * of_now
     )
 
 

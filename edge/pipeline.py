@@ -163,12 +163,11 @@ class Pipeline:
         A state that was wrong from the beginning is not held for ever: it becomes UNKNOWN, as
         with every slot that is not sure for long, and what is UNKNOWN may become anything.
         """
-        if not any(map(self._turns_round, readings)):
-            return readings
-        is_doubtful = find_doubtful(self._read_as, samples)
+        turned = [n for n, reading in enumerate(readings) if self._turns_round(reading)]
+        doubtful = find_doubtful(self._change_plan, self._read_as, samples, turned)
         return tuple(
-            doubted(reading) if doubtful and self._turns_round(reading) else reading
-            for reading, doubtful in zip(readings, is_doubtful, strict=True)
+            doubted(reading) if number in doubtful else reading
+            for number, reading in enumerate(readings)
         )
 
     def _turns_round(self, reading: Reading) -> bool:

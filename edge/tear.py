@@ -30,6 +30,10 @@ LEAST_BELOW = 0.7
 LEAST_LINES = 2  # above and below
 # Pixels above unlike their neighbour: where all is plain, what moved looks unchanged as well.
 LEAST_EDGES = 10
+# Share of the pixels above near the median colour, from which on they are a bar for captions. What
+# a recorder draws there no light changes.
+BAR_SHARE = 0.6
+LARGEST_BAR = 0.2  # of the picture's height
 # From so many looks in a row at one line on, it is the scene that changed there. Longer than a
 # damaged key frame is on show, a few seconds of a stream.
 SCENE_LOOKS = 10
@@ -77,7 +81,15 @@ def torn_line(small_rgb: ImageRGB, before_rgb: ImageRGB) -> int | None:
         is_torn &= edges.cumsum()[lines - 1] >= LEAST_EDGES
     if not is_torn.any():
         return None
-    return int(lines[np.argmax(np.where(is_torn, below - above, -1.0))])
+    line = int(lines[np.argmax(np.where(is_torn, below - above, -1.0))])
+    is_bar = line <= LARGEST_BAR * height_px and _is_plain(before_rgb[:line])
+    return None if is_bar else line
+
+
+def _is_plain(above_rgb: ImageRGB) -> bool:
+    median = np.median(above_rgb.reshape(-1, 3), axis=0)
+    is_near = (np.abs(above_rgb - median) <= CHANGED_LEVELS).all(axis=2)
+    return bool(is_near.mean() >= BAR_SHARE)
 
 
 def _count_apart(one_rgb: ImageRGB, other_rgb: ImageRGB) -> npt.NDArray[np.intp]:

@@ -208,7 +208,7 @@ def test_no_slots_are_no_trouble():
 
 
 def doubtful(memory, image_rgb, **options):
-    return set(np.flatnonzero(find_doubtful(memory, seen(image_rgb, **options))))
+    return find_doubtful(PLAN, memory, seen(image_rgb, **options), range(COUNT))
 
 
 @pytest.mark.parametrize(("gain", "offset"), [(1.0, 0), (0.5, 0), (0.1, 0), (0.2, 30), (1.1, 5)])
@@ -246,14 +246,44 @@ def test_slot_that_nobody_has_read_is_believed():
     assert doubtful(unsure, cabinet()) == set()
 
 
-def test_burnt_out_slot_is_not_believed():
-    burnt_rgb = cabinet()
-    burnt_rgb[TOP_PX : TOP_PX + 45, LEFT_PX : LEFT_PX + 77] = 255
-    assert doubtful(first_memory(PLAN), burnt_rgb) == {8}
-    # A white label is not much of it.
-    labelled_rgb = cabinet()
-    labelled_rgb[TOP_PX : TOP_PX + 15, LEFT_PX : LEFT_PX + 77] = 255
-    assert doubtful(first_memory(PLAN), labelled_rgb) == set()
+def lit_up(gain=3.0):
+    """The rack as an overexposed camera shows it: what was brighter than 85 is white."""
+    return cabinet() * gain + 60
+
+
+def test_slot_that_the_light_burns_out_is_not_believed():
+    with_paper_rgb = cabinet()
+    with_paper_rgb[TOP_PX : TOP_PX + 45, LEFT_PX : LEFT_PX + 77] = 100  # changed, and not white yet
+    memory = remembered(cabinet())
+    assert 8 not in doubtful(memory, with_paper_rgb)
+    with_paper_rgb = lit_up()
+    with_paper_rgb[TOP_PX : TOP_PX + 45, LEFT_PX : LEFT_PX + 77] = 255
+    assert 8 in doubtful(memory, with_paper_rgb)
+
+
+def test_white_paper_is_a_reason():
+    paper_rgb = cabinet()
+    paper_rgb[TOP_PX : TOP_PX + 45, LEFT_PX : LEFT_PX + 77] = 255
+    memory = remembered(cabinet())
+    assert doubtful(memory, paper_rgb) == set(range(COUNT)) - {8}
+    assert doubtful(remembered(paper_rgb), cabinet()) == set(range(COUNT)) - {8}
+
+
+def test_only_the_slots_that_are_asked_for_are_judged():
+    memory = remembered(cabinet())
+    assert find_doubtful(PLAN, memory, seen(cabinet() * 0.5), [3, 5]) == {3, 5}
+    assert find_doubtful(PLAN, memory, seen(cabinet() * 0.5), []) == set()
+
+
+def test_small_slot_beside_a_large_one_is_judged_by_its_own_samples():
+    large = Slot("large", rectangle_polygon(0, 0, WIDTH_PX, 70))
+    plan = plan_changes((large, slots()[8]), WH)
+    assert plan.counts[0] > 2 * plan.counts[1]
+    both = np.ones(2, np.bool_)
+    memory = noted(first_memory(plan), seen(cabinet(), plan=plan), both, both, 0.0)
+    changed_rgb = cabinet()
+    with_key(changed_rgb)
+    assert find_doubtful(plan, memory, seen(changed_rgb * 0.7, plan=plan), [0, 1]) == {0}
 
 
 def test_how_slots_looked_is_still_known_when_all_are_to_be_read_again():

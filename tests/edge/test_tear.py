@@ -58,6 +58,26 @@ def test_a_camera_that_moved_below_a_plain_wall_is_not_torn():
     assert torn_line(after, before) is None
 
 
+def with_a_bar(image):
+    """A recorder's bar for captions, a twelfth of the picture, with some letters."""
+    image = image.copy()
+    image[:4] = 0
+    image[1:3, 5:25:3] = 255
+    return image
+
+
+@pytest.mark.parametrize(
+    "seen", [picture(1) // 2, np.roll(picture(1), 12, axis=1), coloured(picture(1), 0)]
+)
+def test_bar_for_captions_stays_as_it_is_in_any_light_and_wherever_the_camera_looks(seen):
+    assert torn_line(with_a_bar(seen), with_a_bar(picture())) is None
+
+
+def test_picture_with_a_bar_may_be_torn_all_the_same():
+    torn = displaced(with_a_bar(picture(1)), 15)
+    assert torn_line(torn, with_a_bar(picture())) == pytest.approx(15, abs=1)
+
+
 def watched(pictures, accepted):
     memory, torn = TearMemory(), []
     for image in pictures:
