@@ -52,9 +52,10 @@ _LEAST_CONTRAST = 4.0  # levels, root mean square
 _GAINS = (1 / 16, 16.0)
 _DARK, _BRIGHT = 4.0, 248.0  # a sample beyond is cut off: it may have been anything there
 # Of a slot's samples white in every channel. Undamaged slots had at most 16 %. Paper may be white:
-# only where half of the slots became so much brighter it is the light.
+# only where half of the other slots became so much brighter it is the light.
 BURNT_SHARE = 0.3
 LIT_UP_LEVELS = 25.0
+_LEAST_LIT = 4  # others; of fewer, half may have been filled at once
 
 Mask = npt.NDArray[np.bool_]  # (slots,)
 Samples = npt.NDArray[np.float32]  # (3, slots, samples), levels 0..255
@@ -98,8 +99,10 @@ def plan_changes(slots: Sequence[Slot], frame_wh: tuple[int, int]) -> ChangePlan
 
 
 def _halvings_of(polygon_px: PolygonPx) -> int:
+    # Its mean width: that of an upright rectangle is its shorter side.
     edges_px = np.linalg.norm(np.roll(polygon_px, -1, axis=0) - polygon_px, axis=1)
-    halvings = np.log2(max(float(edges_px.min()), 1.0) / _SAMPLES_ACROSS)
+    width_px = cv2.contourArea(polygon_px) / max(float(edges_px.max()), 1.0)
+    halvings = np.log2(max(width_px, 1.0) / _SAMPLES_ACROSS)
     return int(np.clip(np.floor(halvings), 0, _MOST_HALVINGS))
 
 
@@ -197,19 +200,20 @@ def find_doubtful(
     known = [number for number in slots if memory.has_look[number]]
     if not known:
         return frozenset()
-    brighter = (samples.mean(axis=2) - memory.means)[:, memory.has_look].min(axis=0)
-    is_lit_up = bool(np.median(brighter) >= LIT_UP_LEVELS)
+    brighter = (samples.mean(axis=2) - memory.means).min(axis=0)
     found = set()
     for number in known:
         own = slice(plan.counts[number])  # the rest repeats them
         now, before = samples[:, number, own], memory.samples[:, number, own]
-        if (is_lit_up and _is_burnt(now)) or _looks_the_same(before, now):
+        is_burnt = float((now >= _BRIGHT).all(axis=0).mean()) > BURNT_SHARE
+        others = brighter[memory.has_look & (np.arange(len(brighter)) != number)]
+        if (is_burnt and _are_lit_up(others)) or _looks_the_same(before, now):
             found.add(number)
     return frozenset(found)
 
 
-def _is_burnt(now: Samples) -> bool:
-    return bool((now >= _BRIGHT).all(axis=0).mean() > BURNT_SHARE)
+def _are_lit_up(brighter: npt.NDArray[np.float32]) -> bool:
+    return len(brighter) >= _LEAST_LIT and bool(np.median(brighter) >= LIT_UP_LEVELS)
 
 
 def _looks_the_same(before: Samples, now: Samples) -> bool:

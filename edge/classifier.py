@@ -225,7 +225,8 @@ class Classifier:
             yield from self._share_out(crops_rgb[start : start + _AT_ONCE], names)
 
     def _share_out(self, crops_rgb: Crops, names: Collection[str]) -> list[Prediction]:
-        # Each takes the next crop when it is done with one: no core waits for a busier one.
+        # Each takes the next crop when it is done with one: no core waits for a busier one. The
+        # interpreter's lock gives every number of a range to one thread only.
         waiting = iter(range(len(crops_rgb)))
         found: dict[int, Prediction] = {}
 

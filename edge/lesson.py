@@ -64,15 +64,12 @@ def teach(
 
 def _seen(labelled: Sequence[Labelled], site: Site, classifier: Classifier) -> LabelledCrops:
     """Return what the model, and the pictures of empty slots, say of each crop."""
-    embeddings, of_model, known = [], [], []
-    for one in labelled:
-        known.append(site.probability(one.slot_id or "", one.crop_rgb))
-        prediction = classifier.predict(one.crop_rgb)
-        embeddings.append(prediction.embedding)
-        of_model.append(prediction.probability)
+    crops_rgb = [one.crop_rgb for one in labelled]
+    known = site.probabilities([one.slot_id or "" for one in labelled], crops_rgb)
+    predictions = list(classifier.predict_all(crops_rgb, ["probability", "embedding"]))
     return LabelledCrops(
-        np.stack(embeddings),
-        np.array(of_model),
+        np.stack([prediction.embedding for prediction in predictions]),
+        np.array([prediction.probability for prediction in predictions]),
         np.array(known),
         np.array([one.is_occupied for one in labelled]),
         tuple(one.slot_id or str(one.path) for one in labelled),

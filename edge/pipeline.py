@@ -99,6 +99,7 @@ class Pipeline:
         self._skips_unchanged = skips_unchanged
         self._change_plan = plan_changes((), frame_wh)
         self._read_as = first_memory(self._change_plan)  # how the slots looked when they were read
+        self._looks: dict[str, State] = {}  # of which state that is, by slot
         self._newest: tuple[Reading, ...] = ()
         self._newest_s = 0.0  # monotonic, of the newest frame in which slots could be seen
         self._samples: Samples = self._read_as.samples  # of that frame
@@ -138,10 +139,11 @@ class Pipeline:
             [not self._skips_unchanged or slot.id in sight.covered for slot in self._enabled],
             np.bool_,  # said, because there may be no slot
         )
-        self._newest = self._without_doubtful(self._read_due(frame, sight, is_due), samples)
+        readings = self._read_due(frame, sight, is_due)
+        self._newest = self._without_doubtful(readings, samples, frame.monotonic_s)
         result = self._decide(self._newest, frame, None)
-        is_sure = np.array([self._is_confirmed(reading) for reading in self._newest], np.bool_)
-        self._read_as = noted(self._read_as, samples, is_due, is_sure, frame.monotonic_s)
+        sure = [n for n in np.flatnonzero(is_due).tolist() if self._is_confirmed(self._newest[n])]
+        self._note(sure, is_due, frame.monotonic_s)
         return result
 
     def _read_due(self, frame: Frame, sight: Sight, is_due: Mask) -> tuple[Reading, ...]:
@@ -156,23 +158,50 @@ class Pipeline:
         )
 
     def _without_doubtful(
-        self, readings: tuple[Reading, ...], samples: Samples
+        self, readings: tuple[Reading, ...], samples: Samples, now_s: float
     ) -> tuple[Reading, ...]:
-        """Return the readings, not sure where a state turns round and the picture does not tell.
+        """Return the readings, not sure where they turn a slot round and its picture does not tell.
 
-        A state that was wrong from the beginning is not held for ever: it becomes UNKNOWN, as
-        with every slot that is not sure for long, and what is UNKNOWN may become anything.
+        A state that was wrong from the beginning is not held for ever: without a sure reading it
+        becomes UNKNOWN, and after as long again any reading is believed.
         """
-        turned = [n for n, reading in enumerate(readings) if self._turns_round(reading)]
+        turned = [n for n, reading in enumerate(readings) if self._turns_round(reading, now_s)]
         doubtful = find_doubtful(self._change_plan, self._read_as, samples, turned)
         return tuple(
             doubted(reading) if number in doubtful else reading
             for number, reading in enumerate(readings)
         )
 
-    def _turns_round(self, reading: Reading) -> bool:
-        state = self.memories[reading.slot_id].state
-        return State.UNKNOWN not in (state, reading.state) and reading.state is not state
+    def _turns_round(self, reading: Reading, now_s: float) -> bool:
+        """Return whether a sure reading is neither the state nor what the slot's look is of.
+
+        Nor what an earlier reading, which was believed, has proposed.
+        """
+        memory = self.memories[reading.slot_id]
+        looked_like = self._looks.get(reading.slot_id, State.UNKNOWN)
+        if State.UNKNOWN in (reading.state, looked_like):
+            return False
+        if reading.state in (memory.state, memory.candidate, looked_like):
+            return False
+        sure_s = memory.confident_monotonic_s
+        return sure_s is not None and now_s - sure_s < 2 * self._decision.unknown_after_s
+
+    def _note(self, numbers: Iterable[int], is_due: Mask, now_s: float) -> None:
+        """Take that these slots look in the newest frame as their state does.
+
+        But not one that looks as another state of it did: one of both is a mistake, and the
+        readings that put it right must not be the ones that are doubted.
+        """
+        sure = {n: self.memories[self._id_of(n)].state for n in numbers}
+        others = [n for n, state in sure.items() if self._look_of(n) not in (State.UNKNOWN, state)]
+        kept = sure.keys() - find_doubtful(self._change_plan, self._read_as, self._samples, others)
+        self._looks.update({self._id_of(n): sure[n] for n in kept})
+        is_kept = np.zeros(len(self._enabled), np.bool_)
+        is_kept[list(kept)] = True
+        self._read_as = noted(self._read_as, self._samples, is_due, is_kept, now_s)
+
+    def _look_of(self, number: int) -> State:
+        return self._looks.get(self._id_of(number), State.UNKNOWN)
 
     def _is_confirmed(self, reading: Reading) -> bool:
         state = self.memories[reading.slot_id].state
@@ -219,10 +248,11 @@ class Pipeline:
             self.memories[transition.slot_id] = memory
             if transition.after is not State.UNKNOWN:
                 sure.add(transition.slot_id)
-        if sure:
+        if sure and self._planned_for is not None:
             # The frame that confirmed them shows how they look in their new state.
+            numbers = [n for n, slot in enumerate(self._enabled) if slot.id in sure]
             is_sure = np.array([slot.id in sure for slot in self._enabled], np.bool_)
-            self._read_as = noted(self._read_as, self._samples, is_sure, is_sure, self._newest_s)
+            self._note(numbers, is_sure, self._newest_s)
 
     @property
     def placed(self) -> tuple[Slot, ...]:
@@ -252,6 +282,7 @@ class Pipeline:
         ]
         self._change_plan = plan_changes(placed, (width_px, height_px))
         self._read_as = first_memory(self._change_plan)
+        self._looks.clear()
 
     def _read(self, numbers: Sequence[int], frame: Frame, sight: Sight) -> dict[int, Reading]:
         """Return the readings of these slots."""
@@ -277,22 +308,39 @@ class Pipeline:
 
     def _classify_all(self, crops_rgb: Mapping[int, ImageRGB]) -> dict[int, float | None]:
         """Return the probability of each slot's crop; None where it cannot be classified."""
-        ids = [self._enabled[number].id for number in crops_rgb]
+        failing = {n: crop for n, crop in crops_rgb.items() if self._id_of(n) in self._failing}
+        others = {n: crop for n, crop in crops_rgb.items() if n not in failing}
+        found: dict[int, float | None] = {}
         try:
-            probabilities = self._classify(ids, list(crops_rgb.values()))
+            found.update(self._classify_together(others))
         except Exception:
             # The fence around one crop: the other slots go on.
-            if len(crops_rgb) > 1:
-                return {n: self._classify_all({n: c})[n] for n, c in crops_rgb.items()}
-            (slot_id,) = ids
+            failing = dict(crops_rgb)
+        for number, crop_rgb in failing.items():
+            found[number] = self._classify_one(number, crop_rgb)
+        return found
+
+    def _classify_one(self, number: int, crop_rgb: ImageRGB) -> float | None:
+        slot_id = self._id_of(number)
+        try:
+            probability = self._classify_together({number: crop_rgb})[number]
+        except Exception:
             if slot_id not in self._failing:
                 self._failing.add(slot_id)
                 log.exception("slot %s cannot be classified; it reads UNKNOWN meanwhile", slot_id)
-            return dict.fromkeys(crops_rgb)
-        for slot_id in self._failing.intersection(ids):
+            return None
+        if slot_id in self._failing:
             self._failing.discard(slot_id)
             log.info("slot %s is classified again", slot_id)
+        return probability
+
+    def _classify_together(self, crops_rgb: Mapping[int, ImageRGB]) -> dict[int, float]:
+        ids = [self._id_of(number) for number in crops_rgb]
+        probabilities = self._classify(ids, list(crops_rgb.values())) if ids else ()
         return dict(zip(crops_rgb, probabilities, strict=True))
+
+    def _id_of(self, number: int) -> str:
+        return self._enabled[number].id
 
 
 def region_key(slot: Slot) -> str:

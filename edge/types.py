@@ -42,7 +42,7 @@ class Reason(StrEnum):
 
     STARTING = "starting"  # no state has been confirmed since the start
     REGION_CHANGED = "region_changed"  # the slot was moved or added: it starts again
-    LOW_CONFIDENCE = "low_confidence"  # the probability lies between the two thresholds
+    LOW_CONFIDENCE = "low_confidence"  # between the two thresholds, or against the picture
     CAMERA_LOST = "camera_lost"  # no frame for longer than camera.stall_after
     FRAME_DARK = "frame_dark"
     FRAME_BRIGHT = "frame_bright"
@@ -50,7 +50,7 @@ class Reason(StrEnum):
     FRAME_SIZE = "frame_size"  # the picture's shape is not the one the slots were drawn on
     FRAME_BLURRED = "frame_blurred"
     FRAME_FROZEN = "frame_frozen"  # the same picture again and again
-    FRAME_TORN = "frame_torn"  # half decoded, filled up, lost in noise, without its colours
+    FRAME_TORN = "frame_torn"  # half decoded, displaced, lost in noise, without its colours
     FRAME_UNLIKE = "frame_unlike"  # not the scene of the reference picture
     CAMERA_MOVED = "camera_moved"  # too far for the regions to be moved along
     SLOT_COVERED = "slot_covered"  # something is in front of the slot

@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 def score(classifier: Classifier, crops_rgb: Crops) -> npt.NDArray[np.float64]:
     """Return the probability of OCCUPIED of each crop, shape (count,)."""
-    predictions = progress_bar(classifier.predict_all(crops_rgb), "scoring", len(crops_rgb))
+    answers = classifier.predict_all(crops_rgb, ["probability"])
+    predictions = progress_bar(answers, "scoring", len(crops_rgb))
     return np.array([prediction.probability for prediction in predictions], np.float64)
 
 

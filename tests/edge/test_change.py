@@ -290,3 +290,42 @@ def test_how_slots_looked_is_still_known_when_all_are_to_be_read_again():
     memory = read_again(remembered(cabinet()))
     assert due(memory, cabinet()) == set(range(COUNT))
     assert doubtful(memory, cabinet()) == set(range(COUNT))
+
+
+def with_pattern(image_rgb):
+    """A slot with a printed ground, of which small things hide little."""
+    checks = np.indices((76, 76)).sum(axis=0) // 8 % 2 * 120
+    image_rgb[TOP_PX : TOP_PX + 76, LEFT_PX : LEFT_PX + 76] = 40 + checks[..., None]
+
+
+@pytest.mark.parametrize("side_px", [16, 30])
+def test_thing_on_a_printed_ground_is_a_reason(side_px):
+    before_rgb = cabinet()
+    with_pattern(before_rgb)
+    after_rgb = before_rgb.copy()
+    after_rgb[TOP_PX + 30 : TOP_PX + 30 + side_px, LEFT_PX + 30 : LEFT_PX + 30 + side_px] = 90
+    memory = remembered(before_rgb)
+    assert 8 in doubtful(memory, before_rgb * 0.5)
+    assert 8 not in doubtful(memory, after_rgb)
+
+
+def test_plate_in_the_dark_is_another_picture_although_all_levels_are_near():
+    shaded_rgb = np.full((HEIGHT_PX, WIDTH_PX, 3), 60.0)
+    shaded_rgb[:, ::16] = shaded_rgb[:, 1::16] = shaded_rgb[:, 2::16] = 90.0
+    assert doubtful(remembered(shaded_rgb), shaded_rgb * 0.2) == set(range(COUNT))
+    plate_rgb = np.full((HEIGHT_PX, WIDTH_PX, 3), 12.0)
+    assert doubtful(remembered(shaded_rgb), plate_rgb, noise_levels=1.0) == set()
+
+
+def test_what_is_cut_off_at_white_is_told_by_the_light():
+    shades_rgb = cabinet().astype(np.float32)
+    inside = shades_rgb[TOP_PX - 4 : TOP_PX + 80, LEFT_PX - 8 : LEFT_PX + 80]
+    inside[:] = 40.0
+    inside[:, 32:64] = 70.0
+    inside[:, 64:] = 150.0  # a quarter of the slot
+    assert 8 in doubtful(remembered(shades_rgb), shades_rgb * 2.2)
+
+
+def test_small_slots_edge_says_little_of_its_width():
+    narrow = Slot("a", np.array([[0, 0], [600, 0], [600, 400], [590, 400]], np.float32))
+    assert plan_changes((narrow,), WH).counts[0] < 4000

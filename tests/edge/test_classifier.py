@@ -1,12 +1,13 @@
 """How crops are shared out among interpreters, with the shipped model."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge.bundle import read_bundle, read_golden
+from edge.bundle import BundleRefused, read_bundle, read_golden
 from edge.classifier import Classifier
 
 BUNDLE = read_bundle(Path(__file__).parents[2] / "models" / "default")
@@ -45,10 +46,37 @@ def test_two_threads_work_at_the_same_time() -> None:
     assert len(list(classifier.predict_all(CROPS))) == len(CROPS)
 
 
-def test_crop_that_fails_in_another_thread_is_not_lost() -> None:
+def test_crop_that_fails_in_either_thread_is_not_lost() -> None:
     classifier = Classifier(BUNDLE, threads=2)
-    broken = [*CROPS, np.zeros((3, 3, 3), np.uint8), *CROPS]
-    with pytest.raises(ValueError, match="Dimension mismatch"):
-        list(classifier.predict_all(broken))
-    # And the interpreters are fit for the next crops.
-    assert len(list(classifier.predict_all(CROPS))) == len(CROPS)
+    for failing in classifier._interpreters:
+        works = failing.predict
+
+        def fail(crop, names):
+            raise RuntimeError("tensor trouble")
+
+        failing.predict = fail
+        for _ in range(20):  # whichever thread is first
+            with pytest.raises(RuntimeError, match="tensor trouble"):
+                list(classifier.predict_all(CROPS))
+        failing.predict = works
+        # And the interpreters are fit for the next crops.
+        assert len(list(classifier.predict_all(CROPS))) == len(CROPS)
+
+
+def test_only_the_outputs_that_are_asked_for_are_read() -> None:
+    classifier = Classifier(BUNDLE, threads=2)
+    (prediction,) = classifier.predict_all(CROPS[:1], ["probability"])
+    assert prediction.probability == classifier.predict(CROPS[0]).probability
+    assert prediction.attention.size == prediction.embedding.size == 0
+
+
+def test_self_test_tries_every_interpreter() -> None:
+    classifier = Classifier(BUNDLE, threads=2)
+    right = classifier._interpreters[1].predict
+
+    def wrong(crop, names):
+        return replace(right(crop, names), probability=0.5)
+
+    classifier._interpreters[1].predict = wrong
+    with pytest.raises(BundleRefused, match="golden crop"):
+        classifier.self_test()

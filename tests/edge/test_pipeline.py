@@ -10,7 +10,7 @@ import pytest
 from edge.change import LONGEST_AGE_S
 from edge.pipeline import FrameResult, Pipeline, carry_over, region_key
 from edge.preprocess import rectangle_polygon
-from edge.types import DecisionSettings, Frame, Reason, Slot, SlotMemory, State
+from edge.types import DecisionSettings, Frame, Reason, Slot, SlotMemory, State, Transition
 from tests import racks
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -116,6 +116,44 @@ def test_one_crop_that_fails_leaves_the_others_alone(caplog):
     result = subject.process(frame(1, 0.9, 0.1))
     assert [reading.reason for reading in result.readings] == [Reason.CLASSIFIER_ERROR, None]
     assert caplog.text.count("slot A1 cannot be classified") == 1  # once, not every frame
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda ids, crops: [0.1] * (len(ids) - 1),  # one too few
+        lambda ids, crops: (1 / 0 for _ in ids),  # fails only when it is looked at
+    ],
+)
+def test_model_that_answers_too_little_is_no_end_of_the_watch(answer):
+    subject = Pipeline(SLOTS, (100, 100), DECISION, answer, 32)
+    result = subject.process(frame(0, 0.9, 0.1))
+    assert {reading.reason for reading in result.readings} == {Reason.CLASSIFIER_ERROR}
+
+
+def test_slot_that_fails_costs_the_others_no_second_inference():
+    model = CountingModel()
+
+    def moody(slot_id, crop):
+        if slot_id == "A1" and model.looks < 10:
+            model.looks += 1
+            raise RuntimeError("tensor trouble")
+        return model(slot_id, crop)
+
+    subject = pipeline(classify=moody)
+    subject.process(frame(0, 0.9, 0.1))
+    before = model.looks
+    subject.process(frame(1, 0.9, 0.2))
+    assert model.looks == before + 2  # A1 once, and A2 once
+
+
+def test_change_that_is_recorded_before_any_frame_takes_effect():
+    subject = pipeline()
+    memory = SlotMemory(State.EMPTY, None, START, 0.1, State.EMPTY)
+    transition = Transition("A1", State.UNKNOWN, State.EMPTY, 0.1, None, START)
+    subject.commit([(transition, memory)])
+    assert subject.memories["A1"].state is State.EMPTY
+    play(subject, [frame(i, 0.1, 0.1) for i in range(3)])
 
 
 def test_a_lost_camera_makes_every_known_slot_unknown_once():
@@ -273,6 +311,11 @@ class Rack:
             self.sequence += 1
         return told
 
+    def lose_camera(self):
+        result = self.pipeline.lose_camera(START)
+        self.pipeline.commit(result.changes)
+        return result
+
 
 EVERY_SLOT = {slot.id for slot in racks.slots()}
 
@@ -304,10 +347,31 @@ def test_state_that_was_wrong_from_the_beginning_is_not_held_for_ever():
     rack = Rack()
     rack.show(racks.cabinet(), 2)
     rack.says = 0.9
-    assert rack.show(brighter(racks.cabinet()), 8) == {
+    assert rack.show(brighter(racks.cabinet()), 7) == {
         (State.EMPTY, State.UNKNOWN): EVERY_SLOT,
         (State.UNKNOWN, State.OCCUPIED): EVERY_SLOT,
     }
+
+
+def test_state_that_returns_after_bad_light_is_believed_at_once():
+    rack = Rack()
+    rack.show(racks.cabinet(), 2)
+    rack.says = 0.9
+    told = rack.show(brighter(racks.cabinet()), 9)  # bad light for longer than is doubted
+    assert told[State.UNKNOWN, State.OCCUPIED] == EVERY_SLOT
+    rack.says = 0.1
+    assert rack.show(racks.cabinet(), 2) == {(State.OCCUPIED, State.EMPTY): EVERY_SLOT}
+
+
+def test_bad_light_after_a_time_without_pictures_does_not_turn_a_state_round():
+    rack = Rack()
+    rack.show(racks.cabinet(), 2)
+    told = [(t.before, t.after) for t, _ in rack.lose_camera().changes]
+    assert set(told) == {(State.EMPTY, State.UNKNOWN)}
+    rack.says = 0.9
+    assert rack.show(brighter(racks.cabinet()), 3) == {}
+    rack.says = 0.1
+    assert rack.show(racks.cabinet(), 2) == {(State.UNKNOWN, State.EMPTY): EVERY_SLOT}
 
 
 def test_things_that_come_with_other_light_are_seen_at_once():
