@@ -45,8 +45,9 @@ LIGHT_GAINS = (0.9, 1.1)  # of the contrast; outside of them something has hidde
 # last confident reading. Of true changes on chess boards and in the simulator the least left 17 %
 # untold; of 165 readings that a jump of the exposure turned round 120 at most 4 %, and 39 others
 # were burnt out (docs/decisions/0013).
-SAME_SHARE = 0.02
-UNTOLD_LEVELS = 12.0  # by which a sample differs then; less in the dark, where all levels are near
+SAME_SHARE = 0.03
+UNTOLD_LEVELS = 12.0  # by which a sample differs then; less in the dark, where all levels are near,
+_LEAST_UNTOLD_LEVELS = 5.0  # but more than a small slot's noise
 UNTOLD_ENERGY = 0.2  # of the contrast at most; a slot without any cannot be told by its picture
 _LEAST_CONTRAST = 4.0  # levels, root mean square
 _GAINS = (1 / 16, 16.0)
@@ -228,7 +229,8 @@ def _looks_the_same(before: Samples, now: Samples) -> bool:
     x, y = before - mean(before), now - middle
     gain = ((mean(x * y) + 1) / (mean(x**2) + 1)).clip(*_GAINS)
     untold = now - (gain * x + middle).clip(0.0, 255.0)
-    is_told = np.abs(untold) <= UNTOLD_LEVELS * gain.clip(0.25, 1.0)
+    levels = np.maximum(UNTOLD_LEVELS * np.minimum(gain, 1.0), _LEAST_UNTOLD_LEVELS)
+    is_told = np.abs(untold) <= levels
     of_before, of_now, of_untold = (float(mean(each**2).sum()) for each in (x, y, untold))
     return (
         float(is_told.all(axis=0).mean()) >= 1 - SAME_SHARE
