@@ -203,39 +203,51 @@ def find_doubtful(
         return frozenset()
     brighter = (samples.mean(axis=2) - memory.means).min(axis=0)
     found = set()
-    for number in known:
-        own = slice(plan.counts[number])  # the rest repeats them
-        now, before = samples[:, number, own], memory.samples[:, number, own]
-        is_burnt = float((now >= _BRIGHT).all(axis=0).mean()) > BURNT_SHARE
-        others = brighter[memory.has_look & (np.arange(len(brighter)) != number)]
-        if (is_burnt and _are_lit_up(others)) or _looks_the_same(before, now):
-            found.add(number)
+    for numbers in _of_one_size(plan.counts, known):
+        own = max(
+            plan.counts[number] for number in numbers
+        )  # a smaller one repeats some of its own
+        now, before = samples[:, numbers, :own], memory.samples[:, numbers, :own]
+        is_same = _looks_the_same(before, now)
+        is_burnt = (now >= _BRIGHT).all(axis=0).mean(axis=1) > BURNT_SHARE
+        for number, same, burnt in zip(numbers, is_same, is_burnt, strict=True):
+            others = brighter[memory.has_look & (np.arange(len(brighter)) != number)]
+            if same or (burnt and _are_lit_up(others)):
+                found.add(number)
     return frozenset(found)
+
+
+def _of_one_size(counts: Sequence[int], slots: Sequence[int]) -> list[list[int]]:
+    """Return the slots in groups to be compared at once, none twice as large as another."""
+    groups: list[list[int]] = []
+    for number in sorted(slots, key=lambda slot: counts[slot]):
+        if not groups or counts[number] >= 2 * counts[groups[-1][0]]:
+            groups.append([])
+        groups[-1].append(number)
+    return groups
 
 
 def _are_lit_up(brighter: npt.NDArray[np.float32]) -> bool:
     return len(brighter) >= _LEAST_LIT and bool(np.median(brighter) >= LIT_UP_LEVELS)
 
 
-def _looks_the_same(before: Samples, now: Samples) -> bool:
-    """Return whether one slot's samples, (3, samples), are the others in another light."""
+def _looks_the_same(before: Samples, now: Samples) -> Mask:
+    """Return which slots' samples are the others in another light."""
     weights = ((now > _DARK) & (now < _BRIGHT)).astype(np.float32)
-    count = weights.sum(axis=1, keepdims=True) + 1e-6
+    count = weights.sum(axis=2, keepdims=True) + 1e-6
 
     def mean(values: Samples) -> npt.NDArray[np.float32]:
-        return np.asarray((weights * values).sum(axis=1, keepdims=True) / count)
+        return np.asarray(np.einsum("csp,csp->cs", weights, values)[..., None] / count)
 
     middle = mean(now)
     x, y = before - mean(before), now - middle
     gain = ((mean(x * y) + 1) / (mean(x**2) + 1)).clip(*_GAINS)
     untold = now - (gain * x + middle).clip(0.0, 255.0)
     levels = np.maximum(UNTOLD_LEVELS * np.minimum(gain, 1.0), _LEAST_UNTOLD_LEVELS)
-    is_told = np.abs(untold) <= levels
-    of_before, of_now, of_untold = (float(mean(each**2).sum()) for each in (x, y, untold))
-    return (
-        float(is_told.all(axis=0).mean()) >= 1 - SAME_SHARE
-        and of_before >= len(x) * _LEAST_CONTRAST**2
-        and of_untold <= UNTOLD_ENERGY * of_now
+    is_told = (np.abs(untold) <= levels).all(axis=0).mean(axis=1) >= 1 - SAME_SHARE
+    of_before, of_now, of_untold = (mean(each**2).sum(axis=(0, 2)) for each in (x, y, untold))
+    return np.asarray(
+        is_told & (of_before >= len(x) * _LEAST_CONTRAST**2) & (of_untold <= UNTOLD_ENERGY * of_now)
     )
 
 

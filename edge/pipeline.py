@@ -103,6 +103,7 @@ class Pipeline:
         self._newest: tuple[Reading, ...] = ()
         self._newest_s = 0.0  # monotonic, of the newest frame in which slots could be seen
         self._samples: Samples = self._read_as.samples  # of that frame
+        self._judged: dict[int, bool] = {}  # whether they are doubtful there, once it was asked
         self._failing: set[str] = set()
 
     def remember(self, memories: Mapping[str, SlotMemory]) -> None:
@@ -134,13 +135,14 @@ class Pipeline:
         self._plan(sight, frame)
         samples = take_samples(self._change_plan, sight.halvings)
         self._samples, self._newest_s = samples, frame.monotonic_s
+        self._judged.clear()
         is_due = find_due(self._read_as, samples, frame.monotonic_s)
         is_due |= np.array(
             [not self._skips_unchanged or slot.id in sight.covered for slot in self._enabled],
             np.bool_,  # said, because there may be no slot
         )
         readings = self._read_due(frame, sight, is_due)
-        self._newest = self._without_doubtful(readings, samples, frame.monotonic_s)
+        self._newest = self._without_doubtful(readings, frame.monotonic_s)
         result = self._decide(self._newest, frame, None)
         sure = [n for n in np.flatnonzero(is_due).tolist() if self._is_confirmed(self._newest[n])]
         self._note(sure, is_due, frame.monotonic_s)
@@ -157,16 +159,14 @@ class Pipeline:
             for number in range(len(self._enabled))
         )
 
-    def _without_doubtful(
-        self, readings: tuple[Reading, ...], samples: Samples, now_s: float
-    ) -> tuple[Reading, ...]:
+    def _without_doubtful(self, readings: tuple[Reading, ...], now_s: float) -> tuple[Reading, ...]:
         """Return the readings, not sure where they turn a slot round and its picture does not tell.
 
         A state that was wrong from the beginning is not held for ever: without a sure reading it
         becomes UNKNOWN, and after as long again any reading is believed.
         """
         turned = [n for n, reading in enumerate(readings) if self._turns_round(reading, now_s)]
-        doubtful = find_doubtful(self._change_plan, self._read_as, samples, turned)
+        doubtful = self._find_doubtful(turned)
         return tuple(
             doubted(reading) if number in doubtful else reading
             for number, reading in enumerate(readings)
@@ -194,11 +194,18 @@ class Pipeline:
         """
         sure = {n: self.memories[self._id_of(n)].state for n in numbers}
         others = [n for n, state in sure.items() if self._look_of(n) not in (State.UNKNOWN, state)]
-        kept = sure.keys() - find_doubtful(self._change_plan, self._read_as, self._samples, others)
+        kept = sure.keys() - self._find_doubtful(others)
         self._looks.update({self._id_of(n): sure[n] for n in kept})
         is_kept = np.zeros(len(self._enabled), np.bool_)
         is_kept[list(kept)] = True
         self._read_as = noted(self._read_as, self._samples, is_due, is_kept, now_s)
+
+    def _find_doubtful(self, numbers: Sequence[int]) -> set[int]:
+        """Return which of these slots' pictures in the newest frame tell of no change."""
+        unjudged = [number for number in numbers if number not in self._judged]
+        found = find_doubtful(self._change_plan, self._read_as, self._samples, unjudged)
+        self._judged.update({number: number in found for number in unjudged})
+        return {number for number in numbers if self._judged[number]}
 
     def _look_of(self, number: int) -> State:
         return self._looks.get(self._id_of(number), State.UNKNOWN)
