@@ -204,9 +204,8 @@ def find_doubtful(
     brighter = (samples.mean(axis=2) - memory.means).min(axis=0)
     found = set()
     for numbers in _of_one_size(plan.counts, known):
-        own = max(
-            plan.counts[number] for number in numbers
-        )  # a smaller one repeats some of its own
+        # A smaller one repeats some of its own.
+        own = max(plan.counts[number] for number in numbers)
         now, before = samples[:, numbers, :own], memory.samples[:, numbers, :own]
         is_same = _looks_the_same(before, now)
         is_burnt = (now >= _BRIGHT).all(axis=0).mean(axis=1) > BURNT_SHARE

@@ -145,7 +145,7 @@ class Pipeline:
         self._newest = self._without_doubtful(readings, frame.monotonic_s)
         result = self._decide(self._newest, frame, None)
         sure = [n for n in np.flatnonzero(is_due).tolist() if self._is_confirmed(self._newest[n])]
-        self._note(sure, is_due, frame.monotonic_s)
+        self._note(sure, is_due)
         return result
 
     def _read_due(self, frame: Frame, sight: Sight, is_due: Mask) -> tuple[Reading, ...]:
@@ -178,7 +178,7 @@ class Pipeline:
         Nor what an earlier reading, which was believed, has proposed.
         """
         memory = self.memories[reading.slot_id]
-        looked_like = self._looks.get(reading.slot_id, State.UNKNOWN)
+        looked_like = self._look_of(reading.slot_id)
         if State.UNKNOWN in (reading.state, looked_like):
             return False
         if reading.state in (memory.state, memory.candidate, looked_like):
@@ -186,19 +186,23 @@ class Pipeline:
         sure_s = memory.confident_monotonic_s
         return sure_s is not None and now_s - sure_s < 2 * self._decision.unknown_after_s
 
-    def _note(self, numbers: Iterable[int], is_due: Mask, now_s: float) -> None:
+    def _note(self, numbers: Iterable[int], is_due: Mask) -> None:
         """Take that these slots look in the newest frame as their state does.
 
         But not one that looks as another state of it did: one of both is a mistake, and the
         readings that put it right must not be the ones that are doubted.
         """
         sure = {n: self.memories[self._id_of(n)].state for n in numbers}
-        others = [n for n, state in sure.items() if self._look_of(n) not in (State.UNKNOWN, state)]
+        others = [
+            n
+            for n, state in sure.items()
+            if self._look_of(self._id_of(n)) not in (State.UNKNOWN, state)
+        ]
         kept = sure.keys() - self._find_doubtful(others)
         self._looks.update({self._id_of(n): sure[n] for n in kept})
         is_kept = np.zeros(len(self._enabled), np.bool_)
         is_kept[list(kept)] = True
-        self._read_as = noted(self._read_as, self._samples, is_due, is_kept, now_s)
+        self._read_as = noted(self._read_as, self._samples, is_due, is_kept, self._newest_s)
 
     def _find_doubtful(self, numbers: Sequence[int]) -> set[int]:
         """Return which of these slots' pictures in the newest frame tell of no change."""
@@ -207,8 +211,8 @@ class Pipeline:
         self._judged.update({number: number in found for number in unjudged})
         return {number for number in numbers if self._judged[number]}
 
-    def _look_of(self, number: int) -> State:
-        return self._looks.get(self._id_of(number), State.UNKNOWN)
+    def _look_of(self, slot_id: str) -> State:
+        return self._looks.get(slot_id, State.UNKNOWN)
 
     def _is_confirmed(self, reading: Reading) -> bool:
         state = self.memories[reading.slot_id].state
@@ -259,7 +263,7 @@ class Pipeline:
             # The frame that confirmed them shows how they look in their new state.
             numbers = [n for n, slot in enumerate(self._enabled) if slot.id in sure]
             is_sure = np.array([slot.id in sure for slot in self._enabled], np.bool_)
-            self._note(numbers, is_sure, self._newest_s)
+            self._note(numbers, is_sure)
 
     @property
     def placed(self) -> tuple[Slot, ...]:

@@ -77,16 +77,15 @@ def with_glass_over_it(image_rgb):
     inside[...] = inside * 0.5 + inside.mean(axis=(0, 1)) * 0.5
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        with_key,
-        with_thing_of_the_same_grey,
-        with_thing_that_fills_it,
-        with_thing_as_bright_as_the_slot,
-        with_glass_over_it,
-    ],
+THINGS = (
+    with_key,
+    with_thing_of_the_same_grey,
+    with_thing_that_fills_it,
+    with_thing_as_bright_as_the_slot,
 )
+
+
+@pytest.mark.parametrize("change", [*THINGS, with_glass_over_it])
 def test_a_thing_makes_its_slot_due_and_no_other(change):
     changed_rgb = cabinet()
     change(changed_rgb)
@@ -218,15 +217,7 @@ def test_other_light_is_no_reason_for_another_state(gain, offset):
     assert doubtful(memory, lit_rgb, noise_levels=2.0, seed=2) == set(range(COUNT))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        with_key,
-        with_thing_of_the_same_grey,
-        with_thing_that_fills_it,
-        with_thing_as_bright_as_the_slot,
-    ],
-)
+@pytest.mark.parametrize("change", THINGS)
 @pytest.mark.parametrize("gain", [1.0, 0.5])
 def test_thing_is_a_reason_in_its_slot_alone(change, gain):
     changed_rgb = cabinet()
