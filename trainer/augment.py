@@ -17,20 +17,16 @@ from trainer.light import Light, Random, change_light
 # would teach what a device never sees, so they are rare.
 MIRROR_CHANCE = 0.25
 UPSIDE_DOWN_CHANCE = 0.03
-LEAN_CHANCE = 0.2
-REACH_CHANCE = 0.25
 
 
 def augment(crop_rgb: ImageRGB, random: Random, neighbour_rgb: ImageRGB | None = None) -> ImageRGB:
     """Return the crop as another hour, another season or a slightly moved camera would show it.
 
-    `neighbour_rgb`, any other crop, may lean or reach in as the thing in the next slot does.
+    `neighbour_rgb`, any other crop, may lean in from one edge as the thing in the next slot does.
     """
     picture_rgb = crop_rgb
-    if neighbour_rgb is not None and random.random() < LEAN_CHANCE:
+    if neighbour_rgb is not None and random.random() < 0.2:
         picture_rgb = lean_in(picture_rgb, neighbour_rgb, random)
-    if neighbour_rgb is not None and random.random() < REACH_CHANCE:
-        picture_rgb = reach_in(picture_rgb, neighbour_rgb, random)
     light: Light = np.divide(move(picture_rgb, random), 255, dtype=np.float32)
     light = change_light(light, random)
     if random.random() < 0.1:
@@ -80,30 +76,6 @@ def lean_in(crop_rgb: ImageRGB, neighbour_rgb: ImageRGB, random: Random) -> Imag
     shifted = np.roll(neighbour, depth_px - size_px // 2, axis=0)
     turned[is_neighbour] = shifted[is_neighbour]
     return np.ascontiguousarray(np.rot90(turned, -turns))
-
-
-def reach_in(crop_rgb: ImageRGB, neighbour_rgb: ImageRGB, random: Random) -> ImageRGB:
-    """Show the head of a tall thing in the next slot: round, at the end of a neck from an edge.
-
-    A side or the upper edge: what comes from the lower edge stands in this slot.
-    """
-    size_px = len(crop_rgb)
-    depth_px, half_px = size_px * random.uniform(0.15, 0.6), size_px * random.uniform(0.1, 0.25)
-    turns = int(random.choice([0, 1, 3], p=[0.2, 0.4, 0.4]))
-    turned, neighbour = np.rot90(crop_rgb, turns), np.rot90(neighbour_rgb, turns)
-    middle_px = size_px * random.uniform(0.15, 0.85)
-    slant_px = half_px * random.uniform(-0.6, 0.6)
-    mask = np.zeros((size_px, size_px), np.float32)
-    tip = (int(middle_px + slant_px), int(max(0.0, depth_px - half_px)))
-    neck_px = max(1, int(2 * half_px * random.uniform(0.5, 1.0)))
-    cv2.line(mask, (int(middle_px), -size_px // 4), tip, 1.0, neck_px)
-    cv2.circle(mask, tip, int(half_px), 1.0, -1)
-    mask = cv2.GaussianBlur(mask, (0, 0), 0.8)[:, :, None]
-    # Its own middle, where the thing is, lies where the head does.
-    shift = (tip[1] - size_px // 2, tip[0] - size_px // 2)
-    shifted = np.roll(neighbour, shift, axis=(0, 1))
-    mixed = (turned * (1 - mask) + shifted * mask).astype(np.uint8)
-    return np.ascontiguousarray(np.rot90(mixed, -turns))
 
 
 def cover_edge(light: Light, random: Random) -> Light:

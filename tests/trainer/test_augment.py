@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainer.augment import augment, lean_in, move, reach_in
+from trainer.augment import augment, lean_in, move
 from trainer.drawn import drawn_crop
 from trainer.light import DARKEST
 
@@ -43,31 +43,6 @@ def test_a_neighbour_leans_in_from_an_edge_and_stays_below_a_quarter() -> None:
         share = (view_rgb[:, :, 0] > 0).mean()
         assert 0.01 < share < 0.25
         assert not view_rgb[24:40, 24:40].any()
-
-
-def test_a_head_reaches_in_from_a_side_or_above_and_has_no_foot_in_the_slot() -> None:
-    crop_rgb, neighbour_rgb = np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 255, np.uint8)
-    in_the_middle = 0
-    for seed in range(60):
-        shown = reach_in(crop_rgb, neighbour_rgb, np.random.default_rng(seed))[:, :, 0] > 128
-        assert 0.01 < shown.mean() < 0.35
-        assert shown[:, 0].any() or shown[:, -1].any() or shown[0].any()
-        # A head that is low at a side may touch the floor, not stand on it.
-        assert shown[-1].mean() < 0.6
-        in_the_middle += bool(shown[24:40, 24:40].any())
-    assert in_the_middle > 20
-
-
-def test_a_head_shows_the_middle_of_its_thing_and_the_rest_of_the_crop_stays() -> None:
-    crop_rgb, neighbour_rgb = drawn_crop(64, False, 1), np.zeros((64, 64, 3), np.uint8)
-    neighbour_rgb[24:40, 24:40] = (255, 0, 0)
-    seen = 0
-    for seed in range(20):
-        view_rgb = reach_in(crop_rgb, neighbour_rgb, np.random.default_rng(seed))
-        is_untouched = (view_rgb == crop_rgb).all(axis=2)
-        assert is_untouched.mean() > 0.6
-        seen += bool((view_rgb == (255, 0, 0)).all(axis=2).any())
-    assert seen == 20
 
 
 def test_a_moved_crop_still_shows_its_middle() -> None:
