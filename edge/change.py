@@ -85,7 +85,7 @@ class ChangeMemory:
 
 def plan_changes(slots: Sequence[Slot], frame_wh: tuple[int, int]) -> ChangePlan:
     """Return where to look, for slots in the pixels of pictures of this size."""
-    wanted = [_halvings_of(slot.polygon_px) for slot in slots]
+    wanted = [halvings_of(slot.polygon_px) for slot in slots]
     levels = tuple(sorted(set(wanted)))
     sizes_wh = [_halved_wh(frame_wh, level) for level in levels]
     starts = np.cumsum([0, *(width_px * height_px for width_px, height_px in sizes_wh)])
@@ -99,7 +99,8 @@ def plan_changes(slots: Sequence[Slot], frame_wh: tuple[int, int]) -> ChangePlan
     return ChangePlan(levels, places.reshape(len(slots), most), counts)
 
 
-def _halvings_of(polygon_px: PolygonPx) -> int:
+def halvings_of(polygon_px: PolygonPx) -> int:
+    """Return how often a picture may be halved that a slot (in its pixels) is compared in."""
     # Its mean width: that of an upright rectangle is its shorter side.
     edges_px = np.linalg.norm(np.roll(polygon_px, -1, axis=0) - polygon_px, axis=1)
     width_px = cv2.contourArea(polygon_px) / max(float(edges_px.max()), 1.0)

@@ -57,6 +57,11 @@ def doubted(reading: Reading) -> Reading:
     return replace(reading, state=State.UNKNOWN, reason=Reason.LOW_CONFIDENCE)
 
 
+def covered(reading: Reading) -> Reading:
+    """Return a sure reading as that of a slot in front of which something is."""
+    return replace(reading, state=State.UNKNOWN, reason=Reason.SLOT_COVERED)
+
+
 def decide(
     memory: SlotMemory,
     reading: Reading,

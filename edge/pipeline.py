@@ -28,8 +28,10 @@ from edge.change import (
     read_again,
     take_samples,
 )
-from edge.decide import decide, doubted, lose_sight, read_probability, unusable
+from edge.decide import covered, decide, doubted, lose_sight, read_probability, unusable
+from edge.halvings import Halvings
 from edge.preprocess import CropPlan, apply_plan, plan_crop
+from edge.reach import Neighbourhood
 from edge.scene import Scene, Sight
 from edge.types import (
     DecisionSettings,
@@ -104,6 +106,7 @@ class Pipeline:
         self._newest_s = 0.0  # monotonic, of the newest frame in which slots could be seen
         self._samples: Samples = self._read_as.samples  # of that frame
         self._judged: dict[int, bool] = {}  # whether they are doubtful there, once it was asked
+        self._neighbourhood = Neighbourhood()
         self._failing: set[str] = set()
 
     def remember(self, memories: Mapping[str, SlotMemory]) -> None:
@@ -142,7 +145,10 @@ class Pipeline:
             np.bool_,  # said, because there may be no slot
         )
         readings = self._read_due(frame, sight, is_due)
-        self._newest = self._without_doubtful(readings, frame.monotonic_s)
+        seen = [n for n in np.flatnonzero(is_due).tolist() if readings[n].state is State.EMPTY]
+        self._neighbourhood.look(seen, sight.halvings)
+        readings = self._without_doubtful(readings, frame.monotonic_s)
+        self._newest = self._without_others(readings, sight.halvings)
         result = self._decide(self._newest, frame, None)
         sure = [n for n in np.flatnonzero(is_due).tolist() if self._is_confirmed(self._newest[n])]
         self._note(sure, is_due)
@@ -169,6 +175,19 @@ class Pipeline:
         doubtful = self._find_doubtful(turned)
         return tuple(
             doubted(reading) if number in doubtful else reading
+            for number, reading in enumerate(readings)
+        )
+
+    def _without_others(
+        self, readings: tuple[Reading, ...], halvings: Halvings
+    ) -> tuple[Reading, ...]:
+        """Return the readings, not sure where a neighbour's thing reaches into an EMPTY slot."""
+        filled = {n for n, reading in enumerate(readings) if reading.state is not State.EMPTY}
+        return tuple(
+            covered(reading)
+            if reading.state is State.OCCUPIED
+            and self._neighbourhood.is_anothers(number, halvings, filled)
+            else reading
             for number, reading in enumerate(readings)
         )
 
@@ -200,6 +219,8 @@ class Pipeline:
         ]
         kept = sure.keys() - self._find_doubtful(others)
         self._looks.update({self._id_of(n): sure[n] for n in kept})
+        for number in kept:
+            self._neighbourhood.note(number, is_empty=sure[number] is State.EMPTY)
         is_kept = np.zeros(len(self._enabled), np.bool_)
         is_kept[list(kept)] = True
         self._read_as = noted(self._read_as, self._samples, is_due, is_kept, self._newest_s)
@@ -292,6 +313,7 @@ class Pipeline:
             for before, slot in zip(self._enabled, sight.slots, strict=True)
         ]
         self._change_plan = plan_changes(placed, (width_px, height_px))
+        self._neighbourhood.place(placed, (width_px, height_px))
         self._read_as = first_memory(self._change_plan)
         self._looks.clear()
 
