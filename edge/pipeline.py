@@ -11,6 +11,7 @@ next frame.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -148,7 +149,7 @@ class Pipeline:
         seen = [n for n in np.flatnonzero(is_due).tolist() if readings[n].state is State.EMPTY]
         self._neighbourhood.look(seen, sight.halvings)
         readings = self._without_doubtful(readings, frame.monotonic_s)
-        self._newest = self._without_others(readings, sight.halvings)
+        self._newest = self._without_hidden(readings, frame.monotonic_s, sight.halvings)
         result = self._decide(self._newest, frame, None)
         sure = [n for n in np.flatnonzero(is_due).tolist() if self._is_confirmed(self._newest[n])]
         self._note(sure, is_due)
@@ -178,16 +179,19 @@ class Pipeline:
             for number, reading in enumerate(readings)
         )
 
-    def _without_others(
-        self, readings: tuple[Reading, ...], halvings: Halvings
+    def _without_hidden(
+        self, readings: tuple[Reading, ...], now_s: float, halvings: Halvings
     ) -> tuple[Reading, ...]:
         """Return the readings, not sure where a neighbour's thing reaches into an EMPTY slot."""
-        filled = {n for n, reading in enumerate(readings) if reading.state is not State.EMPTY}
+        others = {n for n, reading in enumerate(readings) if reading.state is not State.EMPTY}
+
+        def is_hidden(number: int) -> bool:
+            sure_s = self.memories[self._id_of(number)].confident_monotonic_s
+            unsure_s = math.inf if sure_s is None else now_s - sure_s
+            return self._neighbourhood.is_hidden(number, halvings, unsure_s, others)
+
         return tuple(
-            covered(reading)
-            if reading.state is State.OCCUPIED
-            and self._neighbourhood.is_anothers(number, halvings, filled)
-            else reading
+            covered(reading) if reading.state is State.OCCUPIED and is_hidden(number) else reading
             for number, reading in enumerate(readings)
         )
 

@@ -2,10 +2,12 @@
 
 A thing changes the slot it is put into more than the slots around. Where one connected change
 covers more of a neighbour, the thing is the neighbour's, and what shows of it here hides the slot.
-What is compared is the slot and its surroundings as they were when it last was surely EMPTY,
-seconds ago as a rule; the shift of each colour channel that most of them have in common is light
-and is taken off. In another light nearly everything has changed, and nothing is said.
-Runs in the thread that owns the pipeline.
+What is compared is the slot and its surroundings as they were when it last was surely EMPTY; the
+shift of each colour channel that most of them have in common is light and is taken off.
+
+Only pictures that follow each other within seconds tell this: over minutes, a whole cabinet may
+be filled, and a small thing next to a large one is no part of it. Once told, it stays until
+something else changes. Runs in the thread that owns the pipeline.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from edge.types import ImageRGB, PolygonPx, Slot
 MARGIN_SHARE = 1.0  # of a slot's width and height, that is seen beyond each of its edges
 # A slot that moved by more has other pixels at its edges, which would be taken for a change.
 MOST_MOVED_PX = 0.5  # of the picture that is looked at
+LONGEST_GAP_S = 30.0
 CHANGED_LEVELS = 22.0  # of 0..255, beyond the light, in any colour channel
 # A slot's own thing covers so much of it, or nearly as much as of any neighbour. Chosen on chess
 # games 2, 4 and 5: of 94 false readings of an empty square 52 say less, of 555 true ones 6.
@@ -94,6 +97,7 @@ class Neighbourhood:
         self._places: tuple[Surroundings, ...] = ()
         self._newest: dict[int, View] = {}
         self._empty: dict[int, View] = {}
+        self._hidden: set[int] = set()  # slots into which a neighbour's thing reaches
 
     def place(self, slots: Sequence[Slot], frame_wh: tuple[int, int]) -> None:
         """Take over where the slots lie now; what was more than nudged is forgotten."""
@@ -109,26 +113,38 @@ class Neighbourhood:
 
     def note(self, slot: int, is_empty: bool) -> None:
         """Take that a slot surely is EMPTY, or OCCUPIED, in the frame that was looked at last."""
+        self._hidden.discard(slot)
         self._empty.pop(slot, None)
         if is_empty and slot in self._newest:
             self._empty[slot] = self._newest[slot]
 
-    def is_anothers(self, slot: int, halvings: Halvings, others: Container[int]) -> bool:
+    def is_hidden(
+        self, slot: int, halvings: Halvings, unsure_s: float, others: Container[int]
+    ) -> bool:
         """Return whether what changed in an EMPTY slot is part of a larger change in another one.
 
-        `others` are the numbers of the slots that may have got a thing, `halvings` those of the
-        newest frame. Of a slot that is not known as EMPTY nothing is said.
+        `halvings` are those of the newest frame; `unsure_s` is for how long nothing sure was read
+        of the slot, in seconds; `others` are the numbers of the slots that may have got a thing. Of
+        a slot that is not known as EMPTY nothing is said.
         """
-        if slot not in self._empty:
-            return False
-        before = self._empty[slot]
-        is_own = before.place.numbers == slot + 1
-        changed = _changed(before.picture, _look(before.place, halvings).picture)
-        if changed.sum(where=is_own) >= OWN_SHARE * is_own.sum():
-            return False
-        covered = _covered_shares(before.place.numbers, slot, changed)
-        most = max((share for other, share in covered.items() if other in others), default=0.0)
-        return covered.get(slot, 0.0) < OWN_TO_OTHERS * most
+        if slot not in self._hidden and unsure_s > LONGEST_GAP_S:
+            self._empty.pop(slot, None)
+        self._hidden.discard(slot)
+        before = self._empty.get(slot)
+        if before is not None and _is_anothers(slot, before, halvings, others):
+            self._hidden.add(slot)
+        return slot in self._hidden
+
+
+def _is_anothers(slot: int, before: View, halvings: Halvings, others: Container[int]) -> bool:
+    numbers = before.place.numbers
+    is_own = numbers == slot + 1
+    changed = _changed(before.picture, _look(before.place, halvings).picture)
+    if changed.sum(where=is_own) >= OWN_SHARE * is_own.sum():
+        return False
+    covered = _covered_shares(numbers, slot, changed)
+    most = max((share for other, share in covered.items() if other in others), default=0.0)
+    return covered.get(slot, 0.0) < OWN_TO_OTHERS * most
 
 
 def _look(place: Surroundings, halvings: Halvings) -> View:
