@@ -31,6 +31,8 @@ LONGEST_AGE_S = 120.0
 # card fills some of them, and noise averages out.
 _SAMPLES_ACROSS = 12
 _MOST_HALVINGS = 3
+# A slot may lie so far from where its samples do: the alignment wavers by less in a still picture.
+MOST_MOVED_SAMPLES = 0.5
 
 # Levels of 0..255.
 CHANGED_LEVELS = 8.0  # of one sample beyond the light, in any colour channel
@@ -71,6 +73,8 @@ class ChangePlan:
     # with fewer samples than the largest repeats its own.
     places: npt.NDArray[np.intp]
     counts: tuple[int, ...]  # of each slot's own samples
+    frame_wh: tuple[int, int]
+    slots: tuple[Slot, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +100,18 @@ def plan_changes(slots: Sequence[Slot], frame_wh: tuple[int, int]) -> ChangePlan
     most = max((len(pixels) for pixels in found), default=0)
     places = np.array([np.resize(pixels, most) for pixels in found], np.intp)
     counts = tuple(len(pixels) for pixels in found)
-    return ChangePlan(levels, places.reshape(len(slots), most), counts)
+    return ChangePlan(levels, places.reshape(len(slots), most), counts, frame_wh, tuple(slots))
+
+
+def still_fits(plan: ChangePlan, slots: Sequence[Slot], frame_wh: tuple[int, int]) -> bool:
+    """Return whether the plan's slots lie where the plan was made for, but for a nudge."""
+    if frame_wh != plan.frame_wh or len(slots) != len(plan.slots):
+        return False
+    return all(
+        np.abs(slot.polygon_px - planned.polygon_px).max()
+        <= MOST_MOVED_SAMPLES * 2 ** halvings_of(planned.polygon_px)
+        for slot, planned in zip(slots, plan.slots, strict=True)
+    )
 
 
 def halvings_of(polygon_px: PolygonPx) -> int:

@@ -27,6 +27,7 @@ from edge.change import (
     noted,
     plan_changes,
     read_again,
+    still_fits,
     take_samples,
 )
 from edge.decide import covered, decide, doubted, lose_sight, read_probability, unusable
@@ -316,6 +317,8 @@ class Pipeline:
             before if slot is None else slot
             for before, slot in zip(self._enabled, sight.slots, strict=True)
         ]
+        if still_fits(self._change_plan, placed, (width_px, height_px)):
+            return
         self._change_plan = plan_changes(placed, (width_px, height_px))
         self._neighbourhood.place(placed, (width_px, height_px))
         self._read_as = first_memory(self._change_plan)

@@ -21,11 +21,9 @@ import numpy.typing as npt
 
 from edge.change import halvings_of
 from edge.halvings import Halvings
-from edge.types import ImageRGB, PolygonPx, Slot
+from edge.types import ImageRGB, Slot
 
 MARGIN_SHARE = 1.0  # of a slot's width and height, that is seen beyond each of its edges
-# A slot that moved by more has other pixels at its edges, which would be taken for a change.
-MOST_MOVED_PX = 0.5  # of the picture that is looked at
 LONGEST_GAP_S = 30.0
 CHANGED_LEVELS = 22.0  # of 0..255, beyond the light, in any colour channel
 # A slot's own thing covers so much of it, or nearly as much as of any neighbour. Chosen on chess
@@ -42,19 +40,10 @@ Numbers = npt.NDArray[np.int32]  # (height, width): 0 for no slot, 1 for the fir
 class Surroundings:
     """Where a slot and what is around it lie, worked out once per slots and picture size."""
 
-    polygon_px: PolygonPx
     halvings: int  # of the picture that is looked at
     rows: slice
     columns: slice
     numbers: Numbers  # of the slots in there
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """How a slot and what is around it looked."""
-
-    place: Surroundings
-    picture: ImageRGB  # (rows, columns, 3)
 
 
 def _plan_surroundings(
@@ -74,9 +63,7 @@ def _plan_surroundings(
         right, bottom = np.ceil((high + margin_px) / 2**times).astype(int)
         rows = slice(max(0, int(top)), min(height_px, int(bottom)))
         columns = slice(max(0, int(left)), min(width_px, int(right)))
-        found.append(
-            Surroundings(slot.polygon_px, times, rows, columns, maps[times][rows, columns])
-        )
+        found.append(Surroundings(times, rows, columns, maps[times][rows, columns]))
     return tuple(found)
 
 
@@ -93,19 +80,16 @@ class Neighbourhood:
 
     def __init__(self) -> None:
         """Know no slot yet: `place` says where they are."""
-        self._frame_wh = (0, 0)
         self._places: tuple[Surroundings, ...] = ()
-        self._newest: dict[int, View] = {}
-        self._empty: dict[int, View] = {}
+        self._newest: dict[int, ImageRGB] = {}
+        self._empty: dict[int, ImageRGB] = {}
         self._hidden: set[int] = set()  # slots into which a neighbour's thing reaches
 
     def place(self, slots: Sequence[Slot], frame_wh: tuple[int, int]) -> None:
-        """Take over where the slots lie now; what was more than nudged is forgotten."""
-        if frame_wh != self._frame_wh:
-            self._empty.clear()
-        self._frame_wh, self._places = frame_wh, _plan_surroundings(slots, frame_wh)
-        self._newest.clear()
-        self._empty = {n: v for n, v in self._empty.items() if _is_there(v, self._places[n])}
+        """Take over where the slots lie now, in frames of this size, and know none of them."""
+        self._places = _plan_surroundings(slots, frame_wh)
+        for known in (self._newest, self._empty, self._hidden):
+            known.clear()
 
     def look(self, slots: Iterable[int], halvings: Halvings) -> None:
         """Look at slots in a new frame, by their numbers; `note` may tell later what they were."""
@@ -131,15 +115,18 @@ class Neighbourhood:
             self._empty.pop(slot, None)
         self._hidden.discard(slot)
         before = self._empty.get(slot)
-        if before is not None and _is_anothers(slot, before, halvings, others):
-            self._hidden.add(slot)
+        if before is not None:
+            place = self._places[slot]
+            changed = _changed(before, _look(place, halvings))
+            if _is_anothers(slot, place.numbers, changed, others):
+                self._hidden.add(slot)
         return slot in self._hidden
 
 
-def _is_anothers(slot: int, before: View, halvings: Halvings, others: Container[int]) -> bool:
-    numbers = before.place.numbers
+def _is_anothers(
+    slot: int, numbers: Numbers, changed: npt.NDArray[np.uint8], others: Container[int]
+) -> bool:
     is_own = numbers == slot + 1
-    changed = _changed(before.picture, _look(before.place, halvings).picture)
     if changed.sum(where=is_own) >= OWN_SHARE * is_own.sum():
         return False
     covered = _covered_shares(numbers, slot, changed)
@@ -147,14 +134,8 @@ def _is_anothers(slot: int, before: View, halvings: Halvings, others: Container[
     return covered.get(slot, 0.0) < OWN_TO_OTHERS * most
 
 
-def _look(place: Surroundings, halvings: Halvings) -> View:
-    return View(place, halvings.at(place.halvings)[place.rows, place.columns].copy())
-
-
-def _is_there(view: View, place: Surroundings) -> bool:
-    """Return whether the slot lies where it did in a view, but for a nudge."""
-    moved_px = np.abs(place.polygon_px - view.place.polygon_px).max()
-    return bool(moved_px <= MOST_MOVED_PX * 2**place.halvings)
+def _look(place: Surroundings, halvings: Halvings) -> ImageRGB:
+    return halvings.at(place.halvings)[place.rows, place.columns].copy()
 
 
 def _changed(before: ImageRGB, now: ImageRGB) -> npt.NDArray[np.uint8]:

@@ -12,6 +12,7 @@ from edge.change import (
     noted,
     plan_changes,
     read_again,
+    still_fits,
     take_samples,
 )
 from edge.halvings import Halvings
@@ -320,3 +321,16 @@ def test_what_is_cut_off_at_white_is_told_by_the_light():
 def test_small_slots_edge_says_little_of_its_width():
     narrow = Slot("a", np.array([[0, 0], [600, 0], [600, 400], [590, 400]], np.float32))
     assert plan_changes((narrow,), WH).counts[0] < 4000
+
+
+def moved(shift_px):
+    return tuple(Slot(slot.id, slot.polygon_px + np.float32(shift_px)) for slot in slots())
+
+
+def test_a_nudge_asks_for_no_new_plan_and_nudges_add_up():
+    # These slots are compared in quarters: half a sample is two pixels.
+    assert still_fits(PLAN, moved(2.0), WH)
+    assert still_fits(PLAN, moved(-2.0), WH)
+    assert not still_fits(PLAN, moved(2.5), WH)
+    assert not still_fits(PLAN, slots()[:-1], WH)
+    assert not still_fits(PLAN, slots(), (2 * WIDTH_PX, 2 * HEIGHT_PX))

@@ -293,12 +293,12 @@ def test_frames_are_watched_while_every_slot_is_switched_off(references_rgb):
 class Rack:
     """The drawn rack, watched by a model that says of every slot what it is told to say."""
 
-    def __init__(self):
+    def __init__(self, references_rgb=()):
         self.says = 0.1
         self.says_of = {}  # otherwise, by slot
         frame_wh = (racks.WIDTH_PX, racks.HEIGHT_PX)
         classify = each(lambda slot_id, _crop: self.says_of.get(slot_id, self.says))
-        self.pipeline = Pipeline(racks.slots(), frame_wh, DECISION, classify, 16)
+        self.pipeline = Pipeline(racks.slots(), frame_wh, DECISION, classify, 16, references_rgb)
         self.sequence = 0
 
     def show(self, image_rgb, frames):
@@ -417,9 +417,9 @@ def with_tall_thing(image_rgb, also=()):
     return shown
 
 
-def rack_with_tall_thing():
+def rack_with_tall_thing(references_rgb=()):
     """A rack whose model takes the head in slot 13 for a thing of that slot."""
-    rack = Rack()
+    rack = Rack(references_rgb)
     rack.show(racks.cabinet(), 2)
     rack.says_of = {"12": 0.9, "13": 0.9}
     return rack
@@ -458,3 +458,12 @@ def test_cabinet_that_is_filled_while_nobody_sees_it_is_believed():
     rack.sequence += 31
     told = rack.show(with_tall_thing(racks.cabinet()), 2)
     assert told == {(State.EMPTY, State.OCCUPIED): {"12", "13"}}
+
+
+@pytest.mark.parametrize(("shift_px", "hidden"), [((1.2, 0.8), {"13"}), ((6.0, 4.0), set())])
+def test_nudged_camera_still_knows_how_slots_look_and_a_bumped_one_does_not(shift_px, hidden):
+    rack = rack_with_tall_thing([racks.cabinet()])
+    placed = rack.pipeline.placed
+    told = rack.show(racks.bumped(with_tall_thing(racks.cabinet()), shift_px)[0], 2)
+    assert rack.pipeline.placed != placed
+    assert told == {(State.EMPTY, State.OCCUPIED): {"12", "13"} - hidden}

@@ -1,7 +1,6 @@
 """A neighbour's thing that reaches into a slot, and a thing of the slot's own."""
 
 import cv2
-import numpy as np
 import pytest
 
 from edge.halvings import Halvings
@@ -95,28 +94,15 @@ def test_what_was_told_stays_until_something_else_changes():
 
 def test_slot_that_is_not_known_as_empty_is_not_hidden():
     known, image = neighbourhood(), with_things(60, 24)
-    known.look([SLOT], Halvings(with_things(own_px=20)))
+    known.look([SLOT], Halvings(with_things()))
     known.note(SLOT, is_empty=False)
     assert not is_hidden(known, image)
 
 
-def moved(shift_px):
-    return tuple(Slot(slot.id, (slot.polygon_px + np.float32(shift_px))) for slot in racks.slots())
-
-
-def test_nudge_leaves_what_is_known_and_a_move_does_not():
-    known, image = neighbourhood(), with_things(60, 24)
-    known.place(moved(1.5), FRAME_WH)
-    assert is_hidden(known, image)
-    # Of the place where the slot was known as EMPTY: nudges add up.
-    known.place(moved(3.0), FRAME_WH)
-    assert not is_hidden(known, image)
-
-
-def test_picture_of_another_size_is_compared_with_nothing():
+def test_slots_that_are_placed_anew_are_compared_with_nothing():
     known = neighbourhood()
-    known.place(racks.slots(), (FRAME_WH[0] * 2, FRAME_WH[1] * 2))
-    assert not is_hidden(known, cv2.resize(with_things(60, 24), None, fx=2, fy=2))
+    known.place(racks.slots(), FRAME_WH)
+    assert not is_hidden(known, with_things(60, 24))
 
 
 def test_slots_at_the_edge_and_out_of_the_picture_are_no_trouble():
