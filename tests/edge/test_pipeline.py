@@ -398,7 +398,7 @@ def test_new_state_is_judged_by_how_the_slot_looked_when_it_was_confirmed():
     rack = Rack()
     rack.show(racks.cabinet(), 2)
     rack.says = 0.9
-    rack.sequence += 60  # a cabinet that is filled within seconds would be looked at more closely
+    rack.sequence += 200  # a cabinet that is filled at once would be looked at more closely
     rack.show(racks.cabinet()[:, ::-1], 2)
     # And back at once: the picture is not that of OCCUPIED, so EMPTY is believed.
     rack.says = 0.1
@@ -455,7 +455,7 @@ def test_thing_that_is_moved_over_from_a_neighbour_is_seen():
 
 def test_cabinet_that_is_filled_while_nobody_sees_it_is_believed():
     rack = rack_with_tall_thing()
-    rack.sequence += 31
+    rack.sequence += 121
     told = rack.show(with_tall_thing(racks.cabinet()), 2)
     assert told == {(State.EMPTY, State.OCCUPIED): {"12", "13"}}
 
