@@ -74,7 +74,8 @@ class ChangePlan:
     places: npt.NDArray[np.intp]
     counts: tuple[int, ...]  # of each slot's own samples
     frame_wh: tuple[int, int]
-    slots: tuple[Slot, ...]
+    polygons_px: tuple[PolygonPx, ...]
+    tolerances_px: tuple[float, ...]  # by which each slot may have moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +101,25 @@ def plan_changes(slots: Sequence[Slot], frame_wh: tuple[int, int]) -> ChangePlan
     most = max((len(pixels) for pixels in found), default=0)
     places = np.array([np.resize(pixels, most) for pixels in found], np.intp)
     counts = tuple(len(pixels) for pixels in found)
-    return ChangePlan(levels, places.reshape(len(slots), most), counts, frame_wh, tuple(slots))
+    return ChangePlan(
+        levels,
+        places.reshape(len(slots), most),
+        counts,
+        frame_wh,
+        tuple(slot.polygon_px for slot in slots),
+        tuple(MOST_MOVED_SAMPLES * 2**level for level in wanted),
+    )
 
 
 def still_fits(plan: ChangePlan, slots: Sequence[Slot], frame_wh: tuple[int, int]) -> bool:
     """Return whether the plan's slots lie where the plan was made for, but for a nudge."""
-    if frame_wh != plan.frame_wh or len(slots) != len(plan.slots):
+    if frame_wh != plan.frame_wh or len(slots) != len(plan.polygons_px):
         return False
     return all(
-        np.abs(slot.polygon_px - planned.polygon_px).max()
-        <= MOST_MOVED_SAMPLES * 2 ** halvings_of(planned.polygon_px)
-        for slot, planned in zip(slots, plan.slots, strict=True)
+        np.abs(slot.polygon_px - planned_px).max() <= tolerance_px
+        for slot, planned_px, tolerance_px in zip(
+            slots, plan.polygons_px, plan.tolerances_px, strict=True
+        )
     )
 
 

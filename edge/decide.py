@@ -58,7 +58,7 @@ def doubted(reading: Reading) -> Reading:
 
 
 def covered(reading: Reading) -> Reading:
-    """Return a sure reading as that of a slot in front of which something is."""
+    """Return a sure reading as one of what is in front of the slot, not of what is in it."""
     return replace(reading, state=State.UNKNOWN, reason=Reason.SLOT_COVERED)
 
 
@@ -108,7 +108,8 @@ def _not_sure(
     at: datetime,
     decision: DecisionSettings,
 ) -> tuple[SlotMemory, Transition | None]:
-    broken = memory if reading.reason is Reason.SLOT_COVERED else _without_candidate(memory)
+    is_unseen = reading.reason is Reason.SLOT_COVERED and reading.probability is None
+    broken = memory if is_unseen else _without_candidate(memory)
     if memory.state is State.UNKNOWN:
         # The newest reason is the one a person can act on.
         return replace(broken, reason=reading.reason, probability=reading.probability), None

@@ -11,7 +11,6 @@ next frame.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -147,13 +146,16 @@ class Pipeline:
             np.bool_,  # said, because there may be no slot
         )
         readings = self._read_due(frame, sight, is_due)
-        seen = [n for n in np.flatnonzero(is_due).tolist() if readings[n].state is State.EMPTY]
-        self._neighbourhood.look(seen, sight.halvings)
+        due = frozenset(np.flatnonzero(is_due).tolist())
+        empty = [n for n, reading in enumerate(readings) if reading.state is State.EMPTY]
+        self._neighbourhood.look(due, empty, sight.halvings)
         readings = self._without_doubtful(readings, frame.monotonic_s)
         self._newest = self._without_hidden(readings, frame.monotonic_s, sight.halvings)
         result = self._decide(self._newest, frame, None)
-        sure = [n for n in np.flatnonzero(is_due).tolist() if self._is_confirmed(self._newest[n])]
-        self._note(sure, is_due)
+        sure = [n for n, reading in enumerate(self._newest) if self._is_confirmed(reading)]
+        empty = [n for n in sure if self._newest[n].state is State.EMPTY]
+        self._neighbourhood.note(empty, frame.monotonic_s)
+        self._note([n for n in sure if n in due], is_due)
         return result
 
     def _read_due(self, frame: Frame, sight: Sight, is_due: Mask) -> tuple[Reading, ...]:
@@ -185,14 +187,11 @@ class Pipeline:
     ) -> tuple[Reading, ...]:
         """Return the readings, not sure where a neighbour's thing reaches into an EMPTY slot."""
         others = {n for n, reading in enumerate(readings) if reading.state is not State.EMPTY}
-
-        def is_hidden(number: int) -> bool:
-            sure_s = self.memories[self._id_of(number)].confident_monotonic_s
-            unsure_s = math.inf if sure_s is None else now_s - sure_s
-            return self._neighbourhood.is_hidden(number, halvings, unsure_s, others)
-
         return tuple(
-            covered(reading) if reading.state is State.OCCUPIED and is_hidden(number) else reading
+            covered(reading)
+            if reading.state is State.OCCUPIED
+            and self._neighbourhood.is_hidden(number, halvings, now_s, others)
+            else reading
             for number, reading in enumerate(readings)
         )
 
@@ -224,8 +223,6 @@ class Pipeline:
         ]
         kept = sure.keys() - self._find_doubtful(others)
         self._looks.update({self._id_of(n): sure[n] for n in kept})
-        for number in kept:
-            self._neighbourhood.note(number, is_empty=sure[number] is State.EMPTY)
         is_kept = np.zeros(len(self._enabled), np.bool_)
         is_kept[list(kept)] = True
         self._read_as = noted(self._read_as, self._samples, is_due, is_kept, self._newest_s)
@@ -288,6 +285,11 @@ class Pipeline:
         if sure and self._planned_for is not None:
             # The frame that confirmed them shows how they look in their new state.
             numbers = [n for n, slot in enumerate(self._enabled) if slot.id in sure]
+            for number in numbers:
+                if self.memories[self._id_of(number)].state is State.EMPTY:
+                    self._neighbourhood.note([number], self._newest_s)
+                else:
+                    self._neighbourhood.forget(number)
             is_sure = np.array([slot.id in sure for slot in self._enabled], np.bool_)
             self._note(numbers, is_sure)
 
@@ -320,7 +322,7 @@ class Pipeline:
         if still_fits(self._change_plan, placed, (width_px, height_px)):
             return
         self._change_plan = plan_changes(placed, (width_px, height_px))
-        self._neighbourhood.place(placed, (width_px, height_px))
+        self._neighbourhood.place(sight.slots, (width_px, height_px))
         self._read_as = first_memory(self._change_plan)
         self._looks.clear()
 

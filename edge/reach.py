@@ -12,8 +12,9 @@ changes. Runs in the thread that owns the pipeline.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ from edge.halvings import Halvings
 from edge.types import ImageRGB, Slot
 
 MARGIN_SHARE = 1.0  # of a slot's width and height, that is seen beyond each of its edges
+MOST_ACROSS = 96  # pixels of what is looked at: long slanted slots are looked at in small
 # Of the same games with only every fourth look, and so several moves at once, the rule took 68 of
 # 125 false changes at this gap (40 at 30 s) and 7 of 1,032 true ones.
 LONGEST_GAP_S = 120.0
@@ -48,19 +50,30 @@ class Surroundings:
     numbers: Numbers  # of the slots in there
 
 
+@dataclass(frozen=True, eq=False)
+class EmptyLook:
+    """How a slot and what is around it looked when it last was surely EMPTY."""
+
+    picture: ImageRGB  # (rows, columns, 3)
+    seen_s: float  # monotonic: when the slot last looked like this
+
+
 def _plan_surroundings(
-    slots: Sequence[Slot], frame_wh: tuple[int, int]
-) -> tuple[Surroundings, ...]:
-    """Return where to look, for each of the slots, in the pixels of pictures of this size."""
+    slots: Sequence[Slot | None], frame_wh: tuple[int, int]
+) -> tuple[Surroundings | None, ...]:
     maps: dict[int, Numbers] = {}
-    found = []
+    found: list[Surroundings | None] = []
     for slot in slots:
-        times = halvings_of(slot.polygon_px)
+        if slot is None:
+            found.append(None)
+            continue
+        low, high = slot.polygon_px.min(axis=0), slot.polygon_px.max(axis=0)
+        margin_px = MARGIN_SHARE * (high - low)
+        longest_px = float((high - low + 2 * margin_px).max())
+        times = max(halvings_of(slot.polygon_px), math.ceil(math.log2(longest_px / MOST_ACROSS)))
         if times not in maps:
             maps[times] = _numbered(slots, frame_wh, times)
         height_px, width_px = maps[times].shape
-        low, high = slot.polygon_px.min(axis=0), slot.polygon_px.max(axis=0)
-        margin_px = MARGIN_SHARE * (high - low)
         left, top = np.floor((low - margin_px) / 2**times).astype(int)
         right, bottom = np.ceil((high + margin_px) / 2**times).astype(int)
         rows = slice(max(0, int(top)), min(height_px, int(bottom)))
@@ -69,11 +82,12 @@ def _plan_surroundings(
     return tuple(found)
 
 
-def _numbered(slots: Sequence[Slot], frame_wh: tuple[int, int], times: int) -> Numbers:
+def _numbered(slots: Sequence[Slot | None], frame_wh: tuple[int, int], times: int) -> Numbers:
     numbers = np.zeros((max(1, frame_wh[1] >> times), max(1, frame_wh[0] >> times)), np.int32)
     for number, slot in enumerate(slots, 1):
-        corners = np.round(slot.polygon_px / 2**times - 0.5).astype(np.int32)
-        cv2.fillPoly(numbers, [corners], number)
+        if slot is not None:
+            corners = np.round(slot.polygon_px / 2**times - 0.5).astype(np.int32)
+            cv2.fillPoly(numbers, [corners], number)
     return numbers
 
 
@@ -82,58 +96,84 @@ class Neighbourhood:
 
     def __init__(self) -> None:
         """Know no slot yet: `place` says where they are."""
-        self._places: tuple[Surroundings, ...] = ()
+        self._places: tuple[Surroundings | None, ...] = ()
+        self._around: tuple[frozenset[int], ...] = ()  # the slots in each slot's surroundings
         self._newest: dict[int, ImageRGB] = {}
-        self._empty: dict[int, ImageRGB] = {}
+        self._empty: dict[int, EmptyLook] = {}
         self._hidden: set[int] = set()  # slots into which a neighbour's thing reaches
 
-    def place(self, slots: Sequence[Slot], frame_wh: tuple[int, int]) -> None:
-        """Take over where the slots lie now, in frames of this size, and know none of them."""
+    def place(self, slots: Sequence[Slot | None], frame_wh: tuple[int, int]) -> None:
+        """Take over where the slots lie now, in frames of this size, and know none of them.
+
+        None has left the picture.
+        """
         self._places = _plan_surroundings(slots, frame_wh)
+        self._around = tuple(
+            frozenset(() if place is None else (np.unique(place.numbers) - 1).tolist())
+            for place in self._places
+        )
         for known in (self._newest, self._empty, self._hidden):
             known.clear()
 
-    def look(self, slots: Iterable[int], halvings: Halvings) -> None:
-        """Look at slots in a new frame, by their numbers; `note` may tell later what they were."""
-        self._newest = {slot: _look(self._places[slot], halvings) for slot in slots}
+    def look(self, changed: Collection[int], empty: Iterable[int], halvings: Halvings) -> None:
+        """Look at EMPTY slots in a new frame where they, or slots around them, may have changed."""
+        self._newest = {
+            slot: _look(place, halvings)
+            for slot in empty
+            if (place := self._places[slot]) and not self._around[slot].isdisjoint(changed)
+        }
 
-    def note(self, slot: int, is_empty: bool) -> None:
-        """Take that a slot surely is EMPTY, or OCCUPIED, in the frame that was looked at last."""
+    def note(self, empty: Iterable[int], now_s: float) -> None:
+        """Take that these slots surely are EMPTY in the frame that was looked at last."""
+        for slot in empty:
+            self._hidden.discard(slot)
+            if slot in self._newest:
+                self._empty[slot] = EmptyLook(self._newest[slot], now_s)
+            elif slot in self._empty:
+                self._empty[slot] = replace(self._empty[slot], seen_s=now_s)
+
+    def forget(self, slot: int) -> None:
+        """Take that a slot is not EMPTY any more."""
         self._hidden.discard(slot)
         self._empty.pop(slot, None)
-        if is_empty and slot in self._newest:
-            self._empty[slot] = self._newest[slot]
 
     def is_hidden(
-        self, slot: int, halvings: Halvings, unsure_s: float, others: Container[int]
+        self, slot: int, halvings: Halvings, now_s: float, others: Container[int]
     ) -> bool:
         """Return whether what changed in an EMPTY slot is part of a larger change in another one.
 
-        `halvings` are those of the newest frame; `unsure_s` is for how long nothing sure was read
-        of the slot, in seconds; `others` are the numbers of the slots that may have got a thing. Of
-        a slot that is not known as EMPTY nothing is said.
+        `halvings` are those of the newest frame, `now_s` is its monotonic time; `others` are the
+        numbers of the slots that may have got a thing. Of a slot that was not seen as EMPTY
+        lately nothing is said.
         """
-        if slot not in self._hidden and unsure_s > LONGEST_GAP_S:
-            self._empty.pop(slot, None)
+        place, before = self._places[slot], self._empty.get(slot)
+        if place is None or before is None:
+            return False
+        if slot not in self._hidden and now_s - before.seen_s > LONGEST_GAP_S:
+            self.forget(slot)
+            return False
         self._hidden.discard(slot)
-        before = self._empty.get(slot)
-        if before is not None:
-            place = self._places[slot]
-            changed = _changed(before, _look(place, halvings))
-            if _is_anothers(slot, place.numbers, changed, others):
-                self._hidden.add(slot)
+        changed = _changed(before.picture, _look(place, halvings))
+        if _is_anothers(slot, place.numbers, changed, others):
+            self._hidden.add(slot)
         return slot in self._hidden
 
 
 def _is_anothers(
     slot: int, numbers: Numbers, changed: npt.NDArray[np.uint8], others: Container[int]
 ) -> bool:
-    is_own = numbers == slot + 1
-    if changed.sum(where=is_own) >= OWN_SHARE * is_own.sum():
+    areas = np.bincount(numbers.ravel(), minlength=slot + 2)
+    own_area = areas[slot + 1]
+    if changed.sum(where=numbers == slot + 1) >= OWN_SHARE * own_area:
         return False
-    covered = _covered_shares(numbers, slot, changed)
-    most = max((share for other, share in covered.items() if other in others), default=0.0)
-    return covered.get(slot, 0.0) < OWN_TO_OTHERS * most
+    covered = _covered(numbers, slot, changed)
+    own = covered.get(slot, 0)
+    return any(
+        # A large slot's small thing may fill a small slot beside it.
+        own < OWN_TO_OTHERS * area * min(1.0, own_area / areas[other + 1])
+        for other, area in covered.items()
+        if other != slot and other in others
+    )
 
 
 def _look(place: Surroundings, halvings: Halvings) -> ImageRGB:
@@ -151,14 +191,11 @@ def _changed(before: ImageRGB, now: ImageRGB) -> npt.NDArray[np.uint8]:
     return np.asarray(beyond > CHANGED_LEVELS, np.uint8)
 
 
-def _covered_shares(
-    numbers: Numbers, slot: int, changed: npt.NDArray[np.uint8]
-) -> dict[int, float]:
-    """Return how much of each slot the largest change in one of them covers, 0..1."""
+def _covered(numbers: Numbers, slot: int, changed: npt.NDArray[np.uint8]) -> dict[int, int]:
+    """Return how many pixels of each slot the largest change in one of them covers."""
     _, pieces = cv2.connectedComponents(changed, connectivity=8)
     in_slot = np.bincount(pieces[(numbers == slot + 1) & (changed > 0)])
     if not in_slot.size:
         return {}
-    areas = np.bincount(numbers.ravel())
-    covered = np.bincount(numbers[pieces == in_slot.argmax()], minlength=len(areas))
-    return {int(n) - 1: float(covered[n] / areas[n]) for n in np.flatnonzero(covered) if n}
+    covered = np.bincount(numbers[pieces == in_slot.argmax()])
+    return {int(n) - 1: int(covered[n]) for n in np.flatnonzero(covered) if n}

@@ -405,13 +405,18 @@ def test_new_state_is_judged_by_how_the_slot_looked_when_it_was_confirmed():
     assert rack.show(racks.cabinet(), 2) == {(State.OCCUPIED, State.EMPTY): EVERY_SLOT}
 
 
-def with_tall_thing(image_rgb, also=()):
+def with_tall_thing(image_rgb, also=(), head_px=24):
     """The picture with a thing in slot 12 whose head reaches into 13, and things in others."""
-    shown = image_rgb.copy()
+    shown = with_things(image_rgb, also)
     (left, top), (right, bottom) = racks.slots()[8].polygon_px[[0, 2]].astype(int)
     cv2.rectangle(shown, (left + 10, top + 10), (right, bottom - 10), (250, 240, 90), -1)
-    cv2.rectangle(shown, (right, top + 20), (right + 24, bottom - 26), (250, 240, 90), -1)
-    for number in also:
+    cv2.rectangle(shown, (right, top + 20), (right + head_px, bottom - 26), (250, 240, 90), -1)
+    return shown
+
+
+def with_things(image_rgb, numbers):
+    shown = image_rgb.copy()
+    for number in numbers:
         (left, top), (right, bottom) = racks.slots()[number].polygon_px[[0, 2]].astype(int)
         cv2.rectangle(shown, (left + 34, top + 6), (right - 6, bottom - 6), (30, 200, 230), -1)
     return shown
@@ -446,6 +451,15 @@ def test_thing_beside_the_head_of_a_neighbours_is_seen():
     assert told == {(State.UNKNOWN, State.OCCUPIED): {"13"}}
 
 
+def test_thing_that_touches_what_its_neighbour_got_before_is_seen():
+    rack = rack_with_tall_thing()
+    rack.says_of = {"12": 0.9}
+    rack.show(with_tall_thing(racks.cabinet(), head_px=0), 9)
+    rack.says_of = {"12": 0.9, "13": 0.9}
+    told = rack.show(with_tall_thing(racks.cabinet(), head_px=24), 2)
+    assert told == {(State.EMPTY, State.OCCUPIED): {"13"}}
+
+
 def test_thing_that_is_moved_over_from_a_neighbour_is_seen():
     rack = rack_with_tall_thing()
     rack.says_of = {"13": 0.9}  # what lay in slot 12 is gone
@@ -458,6 +472,28 @@ def test_cabinet_that_is_filled_while_nobody_sees_it_is_believed():
     rack.sequence += 121
     told = rack.show(with_tall_thing(racks.cabinet()), 2)
     assert told == {(State.EMPTY, State.OCCUPIED): {"12", "13"}}
+
+
+def test_slot_that_was_occupied_all_along_is_not_doubted_for_its_neighbours_sake():
+    # A thing that the model did not see at first, and for sure later on.
+    rack, before = Rack(), with_things(racks.cabinet(), [9])
+    rack.show(before, 2)
+    rack.says_of = {"13": 0.9}
+    told = rack.show(brighter(before), 9)
+    assert told[State.UNKNOWN, State.OCCUPIED] == {"13"}
+    # Its neighbour's head comes and stays.
+    rack.says_of = {"12": 0.9, "13": 0.9}
+    told = rack.show(brighter(with_tall_thing(racks.cabinet(), also=[9])), 5)
+    assert told == {(State.EMPTY, State.OCCUPIED): {"12"}}
+
+
+def test_hidden_reading_starts_the_row_again():
+    rack = rack_with_tall_thing()
+    hand = cv2.add(racks.cabinet(), (0, 0, 0, 0))
+    hand[:] = racks.cabinet()[:, ::-1]  # for one frame everything is another picture
+    rack.show(hand, 1)
+    rack.show(with_tall_thing(racks.cabinet()), 1)
+    assert rack.pipeline.memories["13"].candidate is None
 
 
 @pytest.mark.parametrize(("shift_px", "hidden"), [((1.2, 0.8), {"13"}), ((6.0, 4.0), set())])
