@@ -32,6 +32,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.preprocess",
         "edge.problems",
         "edge.quality",
+        "edge.reach",
         "edge.regions",
         "edge.requests",
         "edge.scene",
