@@ -153,8 +153,9 @@ class Pipeline:
         self._newest = self._without_hidden(readings, frame.monotonic_s, sight.halvings)
         result = self._decide(self._newest, frame, None)
         sure = [n for n, reading in enumerate(self._newest) if self._is_confirmed(reading)]
-        empty = [n for n in sure if self._newest[n].state is State.EMPTY]
-        self._neighbourhood.note(empty, frame.monotonic_s)
+        self._neighbourhood.note(
+            {n for n in sure if self._newest[n].state is State.EMPTY}, frame.monotonic_s
+        )
         self._note([n for n in sure if n in due], is_due)
         return result
 
@@ -287,7 +288,7 @@ class Pipeline:
             numbers = [n for n, slot in enumerate(self._enabled) if slot.id in sure]
             for number in numbers:
                 if self.memories[self._id_of(number)].state is State.EMPTY:
-                    self._neighbourhood.note([number], self._newest_s)
+                    self._neighbourhood.note({number}, self._newest_s)
                 else:
                     self._neighbourhood.forget(number)
             is_sure = np.array([slot.id in sure for slot in self._enabled], np.bool_)

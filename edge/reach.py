@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -48,14 +48,6 @@ class Surroundings:
     rows: slice
     columns: slice
     numbers: Numbers  # of the slots in there
-
-
-@dataclass(frozen=True, eq=False)
-class EmptyLook:
-    """How a slot and what is around it looked when it last was surely EMPTY."""
-
-    picture: ImageRGB  # (rows, columns, 3)
-    seen_s: float  # monotonic: when the slot last looked like this
 
 
 def _plan_surroundings(
@@ -99,7 +91,8 @@ class Neighbourhood:
         self._places: tuple[Surroundings | None, ...] = ()
         self._around: tuple[frozenset[int], ...] = ()  # the slots in each slot's surroundings
         self._newest: dict[int, ImageRGB] = {}
-        self._empty: dict[int, EmptyLook] = {}
+        self._empty: dict[int, ImageRGB] = {}
+        self._empty_s: dict[int, float] = {}  # monotonic: when each last looked like that
         self._hidden: set[int] = set()  # slots into which a neighbour's thing reaches
 
     def place(self, slots: Sequence[Slot | None], frame_wh: tuple[int, int]) -> None:
@@ -112,7 +105,7 @@ class Neighbourhood:
             frozenset(() if place is None else (np.unique(place.numbers) - 1).tolist())
             for place in self._places
         )
-        for known in (self._newest, self._empty, self._hidden):
+        for known in (self._newest, self._empty, self._empty_s, self._hidden):
             known.clear()
 
     def look(self, changed: Collection[int], empty: Iterable[int], halvings: Halvings) -> None:
@@ -123,14 +116,11 @@ class Neighbourhood:
             if (place := self._places[slot]) and not self._around[slot].isdisjoint(changed)
         }
 
-    def note(self, empty: Iterable[int], now_s: float) -> None:
+    def note(self, empty: Collection[int], now_s: float) -> None:
         """Take that these slots surely are EMPTY in the frame that was looked at last."""
-        for slot in empty:
-            self._hidden.discard(slot)
-            if slot in self._newest:
-                self._empty[slot] = EmptyLook(self._newest[slot], now_s)
-            elif slot in self._empty:
-                self._empty[slot] = replace(self._empty[slot], seen_s=now_s)
+        self._empty.update({n: look for n, look in self._newest.items() if n in empty})
+        self._empty_s.update(dict.fromkeys(empty, now_s))
+        self._hidden.difference_update(empty)
 
     def forget(self, slot: int) -> None:
         """Take that a slot is not EMPTY any more."""
@@ -149,11 +139,11 @@ class Neighbourhood:
         place, before = self._places[slot], self._empty.get(slot)
         if place is None or before is None:
             return False
-        if slot not in self._hidden and now_s - before.seen_s > LONGEST_GAP_S:
+        if slot not in self._hidden and now_s - self._empty_s[slot] > LONGEST_GAP_S:
             self.forget(slot)
             return False
         self._hidden.discard(slot)
-        changed = _changed(before.picture, _look(place, halvings))
+        changed = _changed(before, _look(place, halvings))
         if _is_anothers(slot, place.numbers, changed, others):
             self._hidden.add(slot)
         return slot in self._hidden
