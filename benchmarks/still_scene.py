@@ -119,7 +119,7 @@ def print_missed(classifier: Classifier, recording: Recording) -> int:
     size_px = classifier.bundle.input_size_px
     # Some of the video's slots reach over the picture's rim by a pixel.
     slots = [
-        replace(slot, polygon_px=slot.polygon_px.clip(0, recording.frame_wh))
+        replace(slot, polygon_px=slot.polygon_px.clip(0, np.array(recording.frame_wh, np.float32)))
         for slot in recording.slots
     ]
     crops = [plan_crop(slot, size_px, recording.frame_wh) for slot in slots]
