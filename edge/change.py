@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.halvings import Halvings
+from edge.halvings import Halvings, halved_wh
 from edge.types import PolygonPx, Slot
 
 # Even a slot that looks the same is read again after so long: at a frame per second that is
@@ -92,7 +92,7 @@ def plan_changes(slots: Sequence[Slot], frame_wh: tuple[int, int]) -> ChangePlan
     """Return where to look, for slots in the pixels of pictures of this size."""
     wanted = [halvings_of(slot.polygon_px) for slot in slots]
     levels = tuple(sorted(set(wanted)))
-    sizes_wh = [_halved_wh(frame_wh, level) for level in levels]
+    sizes_wh = [halved_wh(frame_wh, level) for level in levels]
     starts = np.cumsum([0, *(width_px * height_px for width_px, height_px in sizes_wh)])
     found = []
     for slot, level in zip(slots, wanted, strict=True):
@@ -130,10 +130,6 @@ def halvings_of(polygon_px: PolygonPx) -> int:
     width_px = cv2.contourArea(polygon_px) / max(float(edges_px.max()), 1.0)
     halvings = np.log2(max(width_px, 1.0) / _SAMPLES_ACROSS)
     return int(np.clip(np.floor(halvings), 0, _MOST_HALVINGS))
-
-
-def _halved_wh(wh: tuple[int, int], times: int) -> tuple[int, int]:
-    return max(1, wh[0] >> times), max(1, wh[1] >> times)
 
 
 def _pixels_of(polygon: PolygonPx, wh: tuple[int, int]) -> npt.NDArray[np.intp]:

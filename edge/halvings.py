@@ -33,3 +33,8 @@ class Halvings:
                 cv2.resize(even, (width_px, height_px), interpolation=cv2.INTER_AREA)
             )
         return self._pictures[times]
+
+
+def halved_wh(wh: tuple[int, int], times: int) -> tuple[int, int]:
+    """Return the width and height of a picture that was halved so many times."""
+    return max(1, wh[0] >> times), max(1, wh[1] >> times)

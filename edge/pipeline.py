@@ -286,11 +286,11 @@ class Pipeline:
         if sure and self._planned_for is not None:
             # The frame that confirmed them shows how they look in their new state.
             numbers = [n for n, slot in enumerate(self._enabled) if slot.id in sure]
-            for number in numbers:
-                if self.memories[self._id_of(number)].state is State.EMPTY:
-                    self._neighbourhood.note({number}, self._newest_s)
-                else:
-                    self._neighbourhood.forget(number)
+            states = {n: self.memories[self._id_of(n)].state for n in numbers}
+            empty = {n for n, state in states.items() if state is State.EMPTY}
+            self._neighbourhood.note(empty, self._newest_s)
+            for number in states.keys() - empty:
+                self._neighbourhood.forget(number)
             is_sure = np.array([slot.id in sure for slot in self._enabled], np.bool_)
             self._note(numbers, is_sure)
 

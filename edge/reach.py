@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.change import halvings_of
-from edge.halvings import Halvings
+from edge.halvings import Halvings, halved_wh
 from edge.types import ImageRGB, Slot
 
 MARGIN_SHARE = 1.0  # of a slot's width and height, that is seen beyond each of its edges
@@ -75,7 +75,8 @@ def _plan_surroundings(
 
 
 def _numbered(slots: Sequence[Slot | None], frame_wh: tuple[int, int], times: int) -> Numbers:
-    numbers = np.zeros((max(1, frame_wh[1] >> times), max(1, frame_wh[0] >> times)), np.int32)
+    width_px, height_px = halved_wh(frame_wh, times)
+    numbers = np.zeros((height_px, width_px), np.int32)
     for number, slot in enumerate(slots, 1):
         if slot is not None:
             corners = np.round(slot.polygon_px / 2**times - 0.5).astype(np.int32)

@@ -35,15 +35,15 @@ def with_things(neighbours_px=0, heads_px=0, own_px=0, light=0):
     return image
 
 
-def see_empty(known, image_rgb, now_s=0.0, slots=ALL):
-    known.look(set(slots), slots, Halvings(image_rgb))
-    known.note(slots, now_s)
+def see_empty(known, image_rgb, now_s=0.0):
+    known.look(ALL, ALL, Halvings(image_rgb))
+    known.note(ALL, now_s)
 
 
-def neighbourhood(slots=None):
+def neighbourhood():
     """Every slot seen as EMPTY in the drawn rack at 0 s."""
     known = Neighbourhood()
-    known.place(slots or racks.slots(), FRAME_WH)
+    known.place(racks.slots(), FRAME_WH)
     see_empty(known, with_things())
     return known
 
