@@ -149,7 +149,7 @@ class Pipeline:
         due = frozenset(np.flatnonzero(is_due).tolist())
         empty = [n for n, reading in enumerate(readings) if reading.state is State.EMPTY]
         self._neighbourhood.look(due, empty, sight.halvings)
-        readings = self._without_doubtful(readings, frame.monotonic_s)
+        readings = self._without_doubtful(readings, frame.monotonic_s, sight.is_steady)
         self._newest = self._without_hidden(readings, frame.monotonic_s, sight.halvings)
         result = self._decide(self._newest, frame, None)
         sure = [n for n, reading in enumerate(self._newest) if self._is_confirmed(reading)]
@@ -170,14 +170,23 @@ class Pipeline:
             for number in range(len(self._enabled))
         )
 
-    def _without_doubtful(self, readings: tuple[Reading, ...], now_s: float) -> tuple[Reading, ...]:
+    def _without_doubtful(
+        self, readings: tuple[Reading, ...], now_s: float, is_steady: bool
+    ) -> tuple[Reading, ...]:
         """Return the readings, not sure where they turn a slot round and its picture does not tell.
 
-        A state that was wrong from the beginning is not held for ever: without a sure reading it
-        becomes UNKNOWN, and after as long again any reading is believed.
+        No picture tells anything that is not steady, the first one after one that could not be
+        used or of a camera that moved: damage and bumps seldom come alone. A state that was wrong
+        from the beginning is not held for ever: without a sure reading it becomes UNKNOWN, and
+        after as long again any reading is believed.
         """
-        turned = [n for n, reading in enumerate(readings) if self._turns_round(reading, now_s)]
-        doubtful = self._find_doubtful(turned)
+        opposite = [n for n, reading in enumerate(readings) if self._is_opposite(reading, now_s)]
+        if is_steady:
+            turned = [n for n in opposite if self._turns_round(readings[n])]
+            doubtful = self._find_doubtful(turned)
+        else:
+            states = {n: self.memories[self._id_of(n)].state for n in opposite}
+            doubtful = {n for n, state in states.items() if state is not State.UNKNOWN}
         return tuple(
             doubted(reading) if number in doubtful else reading
             for number, reading in enumerate(readings)
@@ -196,19 +205,22 @@ class Pipeline:
             for number, reading in enumerate(readings)
         )
 
-    def _turns_round(self, reading: Reading, now_s: float) -> bool:
-        """Return whether a sure reading is neither the state nor what the slot's look is of.
-
-        Nor what an earlier reading, which was believed, has proposed.
-        """
+    def _is_opposite(self, reading: Reading, now_s: float) -> bool:
+        """Return whether a sure reading is not the state of a slot that was surely read of late."""
         memory = self.memories[reading.slot_id]
-        looked_like = self._look_of(reading.slot_id)
-        if State.UNKNOWN in (reading.state, looked_like):
-            return False
-        if reading.state in (memory.state, memory.candidate, looked_like):
+        if reading.state in (State.UNKNOWN, memory.state):
             return False
         sure_s = memory.confident_monotonic_s
         return sure_s is not None and now_s - sure_s < 2 * self._decision.unknown_after_s
+
+    def _turns_round(self, reading: Reading) -> bool:
+        """Return whether such a reading is not what the slot's look is of either.
+
+        Nor what an earlier reading, which was believed, has proposed.
+        """
+        looked_like = self._look_of(reading.slot_id)
+        candidate = self.memories[reading.slot_id].candidate
+        return looked_like is not State.UNKNOWN and reading.state not in (candidate, looked_like)
 
     def _note(self, numbers: Iterable[int], is_due: Mask) -> None:
         """Take that these slots look in the newest frame as their state does.

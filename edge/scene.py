@@ -61,6 +61,8 @@ class Sight:
     slots: tuple[Slot | None, ...]
     halvings: Halvings  # the frame, also in small
     covered: frozenset[str] = frozenset()  # ids of slots that something is in front of
+    # Whether the frame before showed the slots too, and where this one does but for a nudge.
+    is_steady: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +113,7 @@ class Scene:
         self._placed_for: tuple[tuple[int, int], Alignment] | None = None
         self._cover_map: SlotMap | None = None
         self._cover: CoverMemory | None = None
+        self._was_seen = False  # whether the frame before showed the slots
 
     @property
     def shown_share(self) -> float | None:
@@ -146,6 +149,16 @@ class Scene:
 
     def see(self, frame: Frame) -> Sight:
         """Return what can be seen in a frame; frames are given in the order they were taken."""
+        before = self._placed if self._was_seen else None
+        sight = self._sight_of(frame)
+        self._was_seen = sight.reason is None
+        if before is sight.slots:
+            return sight
+        height_px, width_px = frame.image_rgb.shape[:2]
+        stayed = before is not None and is_nudge(before, sight.slots, (width_px, height_px))
+        return replace(sight, is_steady=stayed)
+
+    def _sight_of(self, frame: Frame) -> Sight:
         halvings = Halvings(frame.image_rgb)
         if self._still is not None:
             self._still = watch_still(self._still, halvings)

@@ -15,6 +15,7 @@ from tests import racks
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DECISION = DecisionSettings(confirm=2, unknown_after_s=3.0)
+PATIENT = replace(DECISION, unknown_after_s=30.0)
 SLOTS = (
     Slot("A1", rectangle_polygon(0, 0, 40, 40)),
     Slot("A2", rectangle_polygon(50, 0, 40, 40)),
@@ -293,12 +294,12 @@ def test_frames_are_watched_while_every_slot_is_switched_off(references_rgb):
 class Rack:
     """The drawn rack, watched by a model that says of every slot what it is told to say."""
 
-    def __init__(self, references_rgb=()):
+    def __init__(self, references_rgb=(), decision=DECISION):
         self.says = 0.1
         self.says_of = {}  # otherwise, by slot
         frame_wh = (racks.WIDTH_PX, racks.HEIGHT_PX)
         classify = each(lambda slot_id, _crop: self.says_of.get(slot_id, self.says))
-        self.pipeline = Pipeline(racks.slots(), frame_wh, DECISION, classify, 16, references_rgb)
+        self.pipeline = Pipeline(racks.slots(), frame_wh, decision, classify, 16, references_rgb)
         self.sequence = 0
 
     def show(self, image_rgb, frames):
@@ -379,14 +380,19 @@ def test_things_that_come_with_other_light_are_seen_at_once():
     rack = Rack()
     rack.show(racks.cabinet(), 2)
     rack.says = 0.9
-    changed = {
-        slot.id
-        for slot in racks.slots()
-        if (region_of(racks.cabinet(), slot) != region_of(racks.cabinet(contents=5), slot)).any()
-    }
+    changed = filled(racks.cabinet(contents=5))
     assert 0 < len(changed) < len(EVERY_SLOT)
     told = rack.show(brighter(racks.cabinet(contents=5)), 2)
     assert told == {(State.EMPTY, State.OCCUPIED): changed}
+
+
+def filled(image_rgb):
+    """Return the slots in which this picture is not the rack's."""
+    return {
+        slot.id
+        for slot in racks.slots()
+        if (region_of(racks.cabinet(), slot) != region_of(image_rgb, slot)).any()
+    }
 
 
 def region_of(image_rgb, slot):
@@ -494,10 +500,44 @@ def test_hidden_reading_starts_the_row_again():
     assert rack.pipeline.memories["13"].candidate is None
 
 
-@pytest.mark.parametrize(("shift_px", "hidden"), [((1.2, 0.8), {"13"}), ((6.0, 4.0), set())])
-def test_nudged_camera_still_knows_how_slots_look_and_a_bumped_one_does_not(shift_px, hidden):
+@pytest.mark.parametrize(
+    ("shift_px", "frames", "hidden"), [((1.2, 0.8), 2, {"13"}), ((6.0, 4.0), 3, set())]
+)
+def test_nudged_camera_still_knows_how_slots_look_and_a_bumped_one_does_not(
+    shift_px, frames, hidden
+):
     rack = rack_with_tall_thing([racks.cabinet()])
     placed = rack.pipeline.placed
-    told = rack.show(racks.bumped(with_tall_thing(racks.cabinet()), shift_px)[0], 2)
+    told = rack.show(racks.bumped(with_tall_thing(racks.cabinet()), shift_px)[0], frames)
     assert rack.pipeline.placed != placed
     assert told == {(State.EMPTY, State.OCCUPIED): {"12", "13"} - hidden}
+
+
+def test_first_picture_after_a_useless_one_turns_no_state_round():
+    rack = Rack(decision=PATIENT)
+    rack.show(racks.cabinet(), 2)
+    rack.says = 0.9
+    changed = filled(racks.cabinet(contents=5))
+    rack.show(np.zeros_like(racks.cabinet()), 1)
+    assert rack.show(racks.cabinet(contents=5), 2) == {}
+    told = rack.show(racks.cabinet(contents=5), 1)
+    assert told == {(State.EMPTY, State.OCCUPIED): changed}
+
+
+def test_no_state_turns_round_while_the_camera_is_knocked_about():
+    rack = Rack([racks.cabinet()], PATIENT)
+    rack.show(racks.cabinet(), 2)
+    rack.says = 0.9
+    for shift_px in ((20.0, 5.0), (-25.0, 0.0), (8.0, 12.0)):
+        placed = rack.pipeline.placed
+        assert rack.show(racks.bumped(racks.cabinet(contents=5), shift_px)[0], 1) == {}
+        assert rack.pipeline.placed != placed
+    # Where it stays they count.
+    told = rack.show(racks.bumped(racks.cabinet(contents=5), (8.0, 12.0))[0], 2)
+    assert told.keys() == {(State.EMPTY, State.OCCUPIED)}
+
+
+def test_slots_begin_at_once_after_a_useless_picture():
+    rack = Rack()
+    rack.show(np.zeros_like(racks.cabinet()), 1)
+    assert rack.show(racks.cabinet(), 2) == {(State.UNKNOWN, State.EMPTY): EVERY_SLOT}
