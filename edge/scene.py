@@ -7,6 +7,7 @@ from frame to frame. Lives in the thread that owns the pipeline.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -50,6 +51,9 @@ _ALSO_OF_A_BUMP = (Reason.FRAME_UNLIKE, Reason.FRAME_TORN)
 # most 0.13, a rack turned upside down 0.34.
 PLAINLY_LIKE = 0.45
 
+# Damage and bumps that belong together come within this time.
+TOGETHER_S = 60.0
+
 
 @dataclass(frozen=True, eq=False)
 class Sight:
@@ -61,7 +65,8 @@ class Sight:
     slots: tuple[Slot | None, ...]
     halvings: Halvings  # the frame, also in small
     covered: frozenset[str] = frozenset()  # ids of slots that something is in front of
-    # Whether the frame before showed the slots too, and where this one does but for a nudge.
+    # Whether the frame before, unless it is long ago, showed the slots too, and where this one
+    # does but for a nudge.
     is_steady: bool = True
 
 
@@ -114,6 +119,7 @@ class Scene:
         self._cover_map: SlotMap | None = None
         self._cover: CoverMemory | None = None
         self._was_seen = False  # whether the frame before showed the slots
+        self._before_s = -math.inf  # monotonic, of that frame
 
     @property
     def shown_share(self) -> float | None:
@@ -150,9 +156,10 @@ class Scene:
     def see(self, frame: Frame) -> Sight:
         """Return what can be seen in a frame; frames are given in the order they were taken."""
         before = self._placed if self._was_seen else None
+        is_soon_after = frame.monotonic_s - self._before_s <= TOGETHER_S
         sight = self._sight_of(frame)
-        self._was_seen = sight.reason is None
-        if before is sight.slots:
+        self._was_seen, self._before_s = sight.reason is None, frame.monotonic_s
+        if before is sight.slots or not is_soon_after:
             return sight
         height_px, width_px = frame.image_rgb.shape[:2]
         stayed = before is not None and is_nudge(before, sight.slots, (width_px, height_px))

@@ -33,10 +33,17 @@ class Progress:
     state: Arrays = ()  # everything the next epoch starts from
 
     def after(
-        self, train_loss: float, holdout_loss: float, weights: Sequence[npt.NDArray[Any]]
+        self,
+        train_loss: float,
+        holdout_loss: float,
+        weights: Sequence[npt.NDArray[Any]],
+        is_kept: bool = False,
     ) -> Progress:
-        """Return the progress after one more epoch, whose weights are these."""
-        is_better = holdout_loss < self.best_loss
+        """Return the progress after one more epoch, whose weights are these.
+
+        `is_kept` makes it the best one, whatever its holdout loss.
+        """
+        is_better = is_kept or holdout_loss < self.best_loss
         return Progress(
             (*self.losses, (train_loss, holdout_loss)),
             holdout_loss if is_better else self.best_loss,

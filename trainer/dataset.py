@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,10 @@ INDEX_FILE = "index.csv"
 INDEX_COLUMNS = ("file", "label", "camera", "slot", "time")
 LABEL_WORDS = {"empty": False, "occupied": True}
 _SHOWN_PROBLEMS = 20
+# SLOT_TIME.png, as `slotwatch snapshot --crops` calls them.
+_NAME_ON_A_DEVICE = re.compile(
+    r"(?P<slot>.+)_(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T(?P<clock>\d{6}\.\d{3})"
+)
 
 
 class DataError(ConfigurationError):
@@ -196,13 +201,17 @@ def _child_folder(folder: Path, name: str) -> Path | None:
 def _samples_of_folder(folder: Path, is_occupied: bool, source: str) -> Iterator[Sample]:
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file():
-            # source__camera__slot__time.jpg carries its origin; other names carry none.
+            # source__camera__slot__time.jpg carries its origin.
             parts = as_text(file.stem).split("__")
             if len(parts) == 4:
                 yield Sample(file, is_occupied, *parts)
-            else:
-                camera = as_text("/".join(file.relative_to(folder).parts[:-1]))
-                yield Sample(file, is_occupied, source, camera, "", "")
+                continue
+            camera = as_text("/".join(file.relative_to(folder).parts[:-1]))
+            slot, time = "", ""
+            if of_device := _NAME_ON_A_DEVICE.fullmatch(as_text(file.stem)):
+                slot = of_device["slot"]
+                time = "{year}-{month}-{day}T{clock}".format(**of_device.groupdict())
+            yield Sample(file, is_occupied, source, camera, slot, time)
 
 
 def as_text(name: str) -> str:

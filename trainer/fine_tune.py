@@ -76,7 +76,7 @@ def fine_tune(
     checkpoint: Checkpoint | None = None,
     workers: Workers = ALONE,
 ) -> Network:
-    """Return the network with the best holdout loss on the way.
+    """Return the network with the best holdout loss on the way, or that of the last epoch.
 
     `report(epoch, train_loss, holdout_loss, learning_rate)` is called after each epoch, also
     after those that a checkpoint remembers. The backbone's own weights change. Several
@@ -132,7 +132,9 @@ def fine_tune(
         train_loss = float(np.mean([float(loss) for loss in losses]))
         # Other machines may round otherwise, and all workers must stop after the same epoch.
         holdout_loss = float(np.mean(workers.of_each(watched.loss(cut, *head()))))
-        progress = progress.after(train_loss, holdout_loss, model.get_weights())
+        progress = progress.after(
+            train_loss, holdout_loss, model.get_weights(), recipe.keeps == "last epoch"
+        )
         for variable, value in zip(variables, raw, strict=True):
             variable.assign(value)
         report(epoch, train_loss, holdout_loss, rate(epoch))

@@ -85,7 +85,7 @@ def cut_backbone(backbone: Any, recipe: Recipe) -> Cut:
     Raises:
         ConfigurationError: there is no such layer.
     """
-    if recipe.transfer == "from scratch":
+    if recipe.transfer in ("whole network", "from scratch"):
         return whole(backbone)
     if recipe.transfer == "head only":
         return Cut(keras.Model(backbone.input, _pooled(backbone)), None)

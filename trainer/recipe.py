@@ -9,9 +9,9 @@ from typing import Literal, get_type_hints
 from edge.empties import EmptyRule
 from edge.types import ConfigurationError
 
-# What of the backbone learns: nothing, the layers after `learns_after`, or all of it, from
-# random weights.
-Transfer = Literal["head only", "last layers", "from scratch"]
+# What of the backbone learns: nothing, the layers after `learns_after`, all of it, or all of it
+# from random weights.
+Transfer = Literal["head only", "last layers", "whole network", "from scratch"]
 
 # What a split keeps together. "auto": per source, the coarsest that gives enough groups.
 SplitBy = Literal["auto", "camera", "day", "slot", "source"]
@@ -49,7 +49,10 @@ class Recipe:
     dropout: float = 0.2
     label_smoothing: float = 0.05
     average_decay: float = 0.99  # of the running average of the weights, which is what is kept
-    patience: int = 3  # epochs without a better holdout loss before stopping
+    # What is kept: the epoch with the best holdout loss, or the last one, where too little is
+    # held out to choose by.
+    keeps: Literal["best epoch", "last epoch"] = "best epoch"
+    patience: int = 3  # "best epoch": epochs without a better holdout loss before stopping
 
     # So many runs with seeds of their own, made one network: the mean of their weights, or
     # one more network that learns what they say together.

@@ -524,6 +524,16 @@ def test_first_picture_after_a_useless_one_turns_no_state_round():
     assert told == {(State.EMPTY, State.OCCUPIED): changed}
 
 
+def test_picture_long_after_a_useless_one_is_believed():
+    rack = Rack(decision=replace(DECISION, unknown_after_s=1000.0))
+    rack.show(racks.cabinet(), 2)
+    rack.says = 0.9
+    rack.show(np.zeros_like(racks.cabinet()), 1)
+    rack.sequence += 100
+    told = rack.show(racks.cabinet(contents=5), 2)
+    assert told == {(State.EMPTY, State.OCCUPIED): filled(racks.cabinet(contents=5))}
+
+
 def test_no_state_turns_round_while_the_camera_is_knocked_about():
     rack = Rack([racks.cabinet()], PATIENT)
     rack.show(racks.cabinet(), 2)

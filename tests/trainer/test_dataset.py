@@ -1,5 +1,6 @@
 """Labelled crops are found in every layout."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,12 @@ import pytest
 
 from edge.preprocess import crop_whole
 from edge.types import ImageRGB
+from tests import racks
+from tests.edge.test_learn_command import config, sort_crops
 from trainer.dataset import DataError, list_samples, read_dataset
 from trainer.drawn import drawn_crop
 
+__all__ = ["config"]  # a fixture
 pytestmark = pytest.mark.trainer
 
 Save = Callable[[Path, ImageRGB], None]
@@ -174,3 +178,12 @@ def test_crops_of_a_mirrored_source_are_turned_the_right_way_up(
         picture_rgb = drawn[one.file.parent.name, one.source]
         expected = picture_rgb[::-1] if one.source == "mirrored" else picture_rgb
         assert np.array_equal(crop_rgb, expected)
+
+
+def test_crops_that_a_device_saved_carry_their_slot_and_day(config: Path, tmp_path: Path) -> None:
+    samples = list_samples(sort_crops(config, tmp_path))
+    assert len(samples) == 16
+    assert {sample.slot for sample in samples} <= {f"S{slot.id}" for slot in racks.slots()}
+    assert len({sample.slot for sample in samples}) == 16
+    (time,) = {sample.time for sample in samples}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d{6}\.\d{3}", time)

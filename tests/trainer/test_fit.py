@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
     assert max(rates[1:]) <= SMALL.learning_rate
 
 
-@pytest.mark.parametrize("transfer", ["last layers", "from scratch"])
+@pytest.mark.parametrize("transfer", ["last layers", "whole network", "from scratch"])
 def test_only_random_weights_learn_batch_statistics_of_their_own(transfer: Transfer) -> None:
     from trainer.fit import fit
 
@@ -54,7 +54,7 @@ def test_only_random_weights_learn_batch_statistics_of_their_own(transfer: Trans
     after = batch_statistics_of(prepared.backbone)
     assert len(before) == 10  # mean and variance of five layers
     for one, two in zip(before, after, strict=True):
-        assert np.array_equal(one, two) == (transfer == "last layers")
+        assert np.array_equal(one, two) == (transfer != "from scratch")
 
 
 def test_layers_below_the_cut_stay_as_they_came() -> None:
@@ -69,12 +69,32 @@ def test_layers_below_the_cut_stay_as_they_came() -> None:
     assert is_same == {"block2_conv": True, "block3_conv": False}
 
 
-def test_it_stops_when_nothing_gets_better_and_keeps_the_best() -> None:
+def test_whole_network_goes_on_from_the_weights_it_came_with() -> None:
+    from trainer.fit import fit, prepare
+
+    recipe = replace(QUICK, transfer="whole network", learning_rate=1e-4)
+    prepared = prepare(recipe, drawn_dataset(), None)
+    backbone: Any = prepared.backbone
+    convolutions = [each for each in backbone.layers if each.name.endswith("_conv")]
+    before = [layer.get_weights()[0] for layer in convolutions]
+    is_holdout = holdout_of(prepared.dataset)
+    fit(recipe, prepared, ~is_holdout, is_holdout)
+    assert len(before) == 5
+    for layer, came in zip(convolutions, before, strict=True):
+        (learned, *_) = layer.get_weights()
+        # Few and small steps: another beginning would be as far off as the weights are large.
+        assert 0 < np.abs(learned - came).max() < 0.1 * np.abs(came).max()
+
+
+@pytest.mark.parametrize("keeps", ["best epoch", "last epoch"])
+def test_it_stops_when_nothing_gets_better_and_keeps_the_best_unless_told_otherwise(
+    keeps: Literal["best epoch", "last epoch"],
+) -> None:
     from trainer.fine_tune import fine_tune
     from trainer.fit import lessons_of, watched_of
     from trainer.network import Network
 
-    recipe = replace(SMALL, warm_up_share=0.0, epochs=6, patience=2)
+    recipe = replace(SMALL, warm_up_share=0.0, epochs=6, patience=2, keeps=keeps)
     prepared = prepared_for(recipe)
     is_holdout = holdout_of(prepared.dataset)
     watched = watched_of(recipe, prepared, is_holdout)
@@ -91,8 +111,10 @@ def test_it_stops_when_nothing_gets_better_and_keeps_the_best() -> None:
         lambda epoch, train_loss, holdout_loss, rate: losses.append(holdout_loss),
     )
     best = int(np.argmin(losses))
-    assert len(losses) == best + 1 + recipe.patience < recipe.epochs
-    assert watched.loss(prepared.cut, network.kernel, network.bias) == pytest.approx(losses[best])
+    kept = best if keeps == "best epoch" else 5
+    assert best < 3
+    assert len(losses) == (best + 1 + recipe.patience if keeps == "best epoch" else recipe.epochs)
+    assert watched.loss(prepared.cut, network.kernel, network.bias) == pytest.approx(losses[kept])
 
 
 def test_a_head_alone_leaves_the_backbone_as_it_came() -> None:

@@ -62,7 +62,7 @@ def test_a_setting_takes_the_place_of_the_recipes_own(setting: str, field: str, 
         ("epochs=1.5", "--set epochs=1.5: '1.5' is no number"),
         (
             "transfer=all",
-            "--set transfer=all: choose one of head only, last layers, from scratch",
+            "--set transfer=all: choose one of head only, last layers, whole network, from scratch",
         ),
     ],
 )

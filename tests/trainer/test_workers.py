@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
 # Adam's first steps follow its sign, and that is rounding.
 RECIPES = {
     "last layers": replace(SMALL, learning_rate=1e-4),
+    "whole network": replace(SMALL, transfer="whole network", learning_rate=1e-4),
     "from scratch": replace(SMALL, transfer="from scratch", learning_rate=1e-4),
 }
 
