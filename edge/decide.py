@@ -3,7 +3,8 @@
 A state changes after `confirm` equal readings in a row that span `confirm_for_s`. A reading
 that is not sure breaks the row: it neither counts for a change nor leaves the count standing.
 Only where something is in front of the slot does the row wait: the slot itself said nothing.
-A slot that has had no sure reading for `unknown_after_s` becomes UNKNOWN, with the reason.
+A slot whose state no sure reading has borne out for `unknown_after_s` becomes UNKNOWN with the
+next one that is not sure, and with its reason.
 A confirmed state is upheld by readings just short of its threshold (hysteresis), so that a
 probability that wavers about a threshold does not make the state waver.
 """
@@ -86,15 +87,18 @@ def decide(
             agreed=0,
             candidate_monotonic_s=None,
         ), None
-    sure = replace(memory, confident_monotonic_s=now_s)
+    if memory.state is State.UNKNOWN or memory.confident_monotonic_s is None:
+        # Otherwise a reading against the state does not keep it alive: it may never be confirmed.
+        memory = replace(memory, confident_monotonic_s=now_s)
     agreed, first_s = 1, now_s
     if reading.state is memory.candidate and memory.candidate_monotonic_s is not None:
         agreed, first_s = memory.agreed + 1, memory.candidate_monotonic_s
     if agreed < decision.confirm or now_s - first_s < decision.confirm_for_s:
         return replace(
-            sure, candidate=reading.state, agreed=agreed, candidate_monotonic_s=first_s
+            memory, candidate=reading.state, agreed=agreed, candidate_monotonic_s=first_s
         ), None
-    return _change(sure, reading.state, reading.probability, None, reading.slot_id, at)
+    confirmed = replace(memory, confident_monotonic_s=now_s)
+    return _change(confirmed, reading.state, reading.probability, None, reading.slot_id, at)
 
 
 def _without_candidate(memory: SlotMemory) -> SlotMemory:

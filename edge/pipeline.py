@@ -175,18 +175,16 @@ class Pipeline:
     ) -> tuple[Reading, ...]:
         """Return the readings, not sure where they turn a slot round and its picture does not tell.
 
-        No picture tells anything that is not steady, the first one after one that could not be
-        used or of a camera that moved: damage and bumps seldom come alone. A state that was wrong
-        from the beginning is not held for ever: without a sure reading it becomes UNKNOWN, and
-        after as long again any reading is believed.
+        No picture turns a state round that is not steady, the first one after one that could not
+        be used or of a camera that moved: damage and bumps seldom come alone. A state that was
+        wrong from the beginning is not held for ever: without a sure reading it becomes UNKNOWN,
+        and after as long again any reading is believed.
         """
         opposite = [n for n, reading in enumerate(readings) if self._is_opposite(reading, now_s)]
-        if is_steady:
-            turned = [n for n in opposite if self._turns_round(readings[n])]
-            doubtful = self._find_doubtful(turned)
-        else:
+        doubtful = self._find_doubtful([n for n in opposite if self._turns_round(readings[n])])
+        if not is_steady:
             states = {n: self.memories[self._id_of(n)].state for n in opposite}
-            doubtful = {n for n, state in states.items() if state is not State.UNKNOWN}
+            doubtful |= {n for n, state in states.items() if state is not State.UNKNOWN}
         return tuple(
             doubted(reading) if number in doubtful else reading
             for number, reading in enumerate(readings)

@@ -66,7 +66,7 @@ class Sight:
     halvings: Halvings  # the frame, also in small
     covered: frozenset[str] = frozenset()  # ids of slots that something is in front of
     # Whether the frame before, unless it is long ago, showed the slots too, and where this one
-    # does but for a nudge.
+    # does but for a nudge. A picture of another size is not steady either.
     is_steady: bool = True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ class Progress:
     """How far a run has come."""
 
     losses: tuple[tuple[float, float], ...] = ()  # of training and holdout, per epoch
+    # Of the best epoch, or of the last one where a recipe keeps that.
     best_loss: float = float("inf")
     bad_epochs: int = 0  # since the best one
     best_weights: Arrays = ()
@@ -41,9 +43,9 @@ class Progress:
     ) -> Progress:
         """Return the progress after one more epoch, whose weights are these.
 
-        `is_kept` makes it the best one, whatever its holdout loss.
+        `is_kept` makes it the best one, whatever its holdout loss, as long as that is a number.
         """
-        is_better = is_kept or holdout_loss < self.best_loss
+        is_better = holdout_loss < self.best_loss or (is_kept and math.isfinite(holdout_loss))
         return Progress(
             (*self.losses, (train_loss, holdout_loss)),
             holdout_loss if is_better else self.best_loss,

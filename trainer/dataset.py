@@ -24,9 +24,10 @@ INDEX_FILE = "index.csv"
 INDEX_COLUMNS = ("file", "label", "camera", "slot", "time")
 LABEL_WORDS = {"empty": False, "occupied": True}
 _SHOWN_PROBLEMS = 20
-# SLOT_TIME.png, as `slotwatch snapshot --crops` calls them.
+# SLOT_TIME.png, as `slotwatch snapshot --crops` calls them, and "SLOT_TIME (1)", a copy.
 _NAME_ON_A_DEVICE = re.compile(
-    r"(?P<slot>.+)_(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)T(?P<clock>\d{6}\.\d{3})"
+    r"(?P<slot>.*[^_])_(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
+    r"T(?P<clock>[0-9]{6}\.[0-9]{3})(?: \([0-9]+\))?"
 )
 
 
@@ -201,17 +202,17 @@ def _child_folder(folder: Path, name: str) -> Path | None:
 def _samples_of_folder(folder: Path, is_occupied: bool, source: str) -> Iterator[Sample]:
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file():
-            # source__camera__slot__time.jpg carries its origin.
-            parts = as_text(file.stem).split("__")
-            if len(parts) == 4:
-                yield Sample(file, is_occupied, *parts)
-                continue
             camera = as_text("/".join(file.relative_to(folder).parts[:-1]))
-            slot, time = "", ""
-            if of_device := _NAME_ON_A_DEVICE.fullmatch(as_text(file.stem)):
-                slot = of_device["slot"]
+            name = as_text(file.stem)
+            parts = name.split("__")
+            if of_device := _NAME_ON_A_DEVICE.fullmatch(name):
                 time = "{year}-{month}-{day}T{clock}".format(**of_device.groupdict())
-            yield Sample(file, is_occupied, source, camera, slot, time)
+                yield Sample(file, is_occupied, source, camera, of_device["slot"], time)
+            elif len(parts) == 4:
+                # source__camera__slot__time.jpg carries its origin.
+                yield Sample(file, is_occupied, *parts)
+            else:
+                yield Sample(file, is_occupied, source, camera, "", "")
 
 
 def as_text(name: str) -> str:

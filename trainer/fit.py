@@ -113,10 +113,10 @@ def fit(
 ) -> Fitted:
     """Return the network this recipe makes of the crops where `is_train` holds.
 
-    Those of `is_holdout` stop the training and calibrate. Both masks have one place per crop
-    of the prepared dataset. Where `checkpoints` is a folder, each epoch is kept there, and a
-    run that was interrupted goes on after its last one. The prepared backbone's weights are
-    the result's.
+    Those of `is_holdout` stop the training, unless the last epoch is kept, and calibrate. Both
+    masks have one place per crop of the prepared dataset. Where `checkpoints` is a folder, each
+    epoch is kept there, and a run that was interrupted goes on after its last one. The prepared
+    backbone's weights are the result's.
     """
     as_it_came = prepared.cut.above_weights()
     lessons = lessons_of(recipe, prepared, is_train)

@@ -2,7 +2,7 @@
 
 The frozen part of a backbone makes the same of the same picture every time, so its output
 is kept instead of the pictures: an epoch then costs what learns, and nothing else. A view of
-a 128 px crop takes 16 KiB at the usual cut of MobileNetV2.
+a 128 px crop takes 16 KiB at the usual cut of MobileNetV2, and 48 KiB where nothing is frozen.
 """
 
 from __future__ import annotations

@@ -95,8 +95,13 @@ def test_the_other_state_breaks_a_streak_that_waited_behind_a_hand():
 
 def test_a_slot_that_stays_covered_becomes_unknown():
     transitions, memory = play([*[0.9] * 3, 0.1, *[COVERED] * 40])
-    assert transitions[1] == (33, State.OCCUPIED, State.UNKNOWN, COVERED)
+    assert transitions[1] == (32, State.OCCUPIED, State.UNKNOWN, COVERED)
     assert memory.agreed == 0
+
+
+def test_readings_against_a_state_that_are_never_confirmed_do_not_keep_it_alive():
+    transitions, _ = play([*[0.9] * 3, *[0.1, 0.1, 0.5] * 20])
+    assert transitions[1] == (32, State.OCCUPIED, State.UNKNOWN, Reason.LOW_CONFIDENCE)
 
 
 def test_the_other_state_breaks_the_streak():

@@ -547,6 +547,44 @@ def test_no_state_turns_round_while_the_camera_is_knocked_about():
     assert told.keys() == {(State.EMPTY, State.OCCUPIED)}
 
 
+BLACK_RGB = np.zeros_like(racks.cabinet())
+
+
+@pytest.mark.parametrize("period", [2, 3, 4, 5])
+def test_change_is_not_lost_for_ever_where_every_so_many_pictures_are_useless(period):
+    rack = Rack(decision=replace(PATIENT, confirm=3))
+    rack.show(racks.cabinet(), 3)
+    rack.says = 0.9
+    for number in range(60):
+        rack.show(racks.cabinet(contents=5) if number % period else BLACK_RGB, 1)
+    # Two good pictures in a row never make three equal readings, but nor is the old state told.
+    now = State.OCCUPIED if period > 3 else State.UNKNOWN
+    changed = filled(racks.cabinet(contents=5))
+    assert {rack.pipeline.memories[slot_id].state for slot_id in changed} == {now}
+
+
+@pytest.mark.parametrize("stays", [1, 2, 3])
+def test_change_is_not_lost_for_ever_where_the_camera_sways(stays):
+    rack = Rack([racks.cabinet()], PATIENT)
+    rack.show(racks.cabinet(), 2)
+    rack.says = 0.9
+    places = [racks.bumped(racks.cabinet(contents=5), by)[0] for by in ((8.0, 3.0), (-8.0, 0.0))]
+    for number in range(60):
+        rack.show(places[number // stays % 2], 1)
+    changed = filled(racks.cabinet(contents=5))
+    states = {rack.pipeline.memories[slot_id].state for slot_id in changed}
+    assert states == {State.OCCUPIED}
+
+
+def test_useless_picture_opens_no_door_for_bad_light():
+    rack = Rack(decision=PATIENT)
+    rack.show(racks.cabinet(), 2)
+    rack.says = 0.9
+    assert rack.show(brighter(racks.cabinet()), 40) == {(State.EMPTY, State.UNKNOWN): EVERY_SLOT}
+    rack.show(BLACK_RGB, 1)
+    assert rack.show(brighter(racks.cabinet()), 4) == {}
+
+
 def test_slots_begin_at_once_after_a_useless_picture():
     rack = Rack()
     rack.show(np.zeros_like(racks.cabinet()), 1)
