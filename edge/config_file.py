@@ -89,7 +89,7 @@ CONFIRM_FOR = Setting(
 UNKNOWN_AFTER = Setting(
     "decision.unknown_after",
     duration("100ms", "24h"),
-    "no confident reading for so long = UNKNOWN",
+    "no confident reading of the state for so long = UNKNOWN",
     "30s",
 )
 MQTT_HOST = Setting("mqtt.host", HOST, "the broker", "localhost")

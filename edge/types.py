@@ -197,7 +197,7 @@ class DecisionSettings:
     occupied_at: float = 0.6
     empty_at: float = 0.4
     confirm: int = 3  # equal readings in a row before a state changes
-    unknown_after_s: float = 30.0  # no confident reading for so long = UNKNOWN
+    unknown_after_s: float = 30.0  # no confident reading of the state for so long = UNKNOWN
     confirm_for_s: float = 0.0  # these readings span at least so long
 
 
