@@ -114,14 +114,15 @@ def print_cost(classifier: Classifier) -> None:
     frames = islice(still_frames(), SETTLING_FRAMES + FRAMES)
     first = next(frames)
     # A reference without the frame's noise would be kinder than a real one.
-    gated, ungated = (Watch(classifier, first.image_rgb, is_gated) for is_gated in (True, False))
+    watch, without_gate = (Watch(classifier, first.image_rgb, gated) for gated in (True, False))
     for frame in chain([first], frames):
-        gated.process(frame)
+        watch.process(frame)
         if frame.sequence % UNGATED_EVERY == 0:
-            ungated.process(frame)
-    for name, spent in (("ungated", ungated.spent()), ("gated", gated.spent())):
+            without_gate.process(frame)
+    gated, ungated = watch.spent(), without_gate.spent()
+    for name, spent in (("ungated", ungated), ("gated", gated)):
         print(f"{name:8} {spent.cpu_s * 1e3:7.2f} ms a frame, {spent.read:.1f} slots read")
-    share = gated.spent().cpu_s / ungated.spent().cpu_s
+    share = gated.cpu_s / ungated.cpu_s
     verdict = "kept" if share <= LIMIT_SHARE else "NOT KEPT"
     print(f"share    {share:7.1%}, limit {LIMIT_SHARE:.0%}: {verdict}", flush=True)
 

@@ -320,6 +320,7 @@ class Rack:
 
 
 EVERY_SLOT = {slot.id for slot in racks.slots()}
+BLACK_RGB = np.zeros_like(racks.cabinet())
 
 
 def brighter(image_rgb):
@@ -339,7 +340,7 @@ def test_state_is_not_turned_round_by_light():
 def test_light_after_a_dark_while_does_not_turn_a_state_round_either():
     rack = Rack()
     rack.show(racks.cabinet(), 2)
-    rack.show(np.zeros_like(racks.cabinet()), 1)
+    rack.show(BLACK_RGB, 1)
     rack.says = 0.9
     told = rack.show(brighter(racks.cabinet()), 2)
     assert told == {(State.EMPTY, State.UNKNOWN): EVERY_SLOT}  # nobody has seen it for too long
@@ -518,7 +519,7 @@ def test_first_picture_after_a_useless_one_turns_no_state_round():
     rack.show(racks.cabinet(), 2)
     rack.says = 0.9
     changed = filled(racks.cabinet(contents=5))
-    rack.show(np.zeros_like(racks.cabinet()), 1)
+    rack.show(BLACK_RGB, 1)
     assert rack.show(racks.cabinet(contents=5), 2) == {}
     told = rack.show(racks.cabinet(contents=5), 1)
     assert told == {(State.EMPTY, State.OCCUPIED): changed}
@@ -528,7 +529,7 @@ def test_picture_long_after_a_useless_one_is_believed():
     rack = Rack(decision=replace(DECISION, unknown_after_s=1000.0))
     rack.show(racks.cabinet(), 2)
     rack.says = 0.9
-    rack.show(np.zeros_like(racks.cabinet()), 1)
+    rack.show(BLACK_RGB, 1)
     rack.sequence += 100
     told = rack.show(racks.cabinet(contents=5), 2)
     assert told == {(State.EMPTY, State.OCCUPIED): filled(racks.cabinet(contents=5))}
@@ -545,9 +546,6 @@ def test_no_state_turns_round_while_the_camera_is_knocked_about():
     # Where it stays they count.
     told = rack.show(racks.bumped(racks.cabinet(contents=5), (8.0, 12.0))[0], 2)
     assert told.keys() == {(State.EMPTY, State.OCCUPIED)}
-
-
-BLACK_RGB = np.zeros_like(racks.cabinet())
 
 
 @pytest.mark.parametrize("period", [2, 3, 4, 5])
@@ -587,5 +585,5 @@ def test_useless_picture_opens_no_door_for_bad_light():
 
 def test_slots_begin_at_once_after_a_useless_picture():
     rack = Rack()
-    rack.show(np.zeros_like(racks.cabinet()), 1)
+    rack.show(BLACK_RGB, 1)
     assert rack.show(racks.cabinet(), 2) == {(State.UNKNOWN, State.EMPTY): EVERY_SLOT}

@@ -3,7 +3,7 @@
 Command: slotwatch-train train --recipe one_site --data DIR --out models/NAME
 Cost:    five minutes on two slow cores and 4.3 GB of memory for 1,000 crops; on the device 0.36
          of MobileNetV2 1.0 at 224 per crop, as the shipped recipe.
-Result:  see "A day of a car park" in docs/benchmarks.md.
+Result:  see "Real sequences through the whole pipeline" in docs/benchmarks.md.
 """
 
 from dataclasses import replace
