@@ -85,7 +85,7 @@ class ChangeMemory:
     samples: Samples  # less `means`
     means: npt.NDArray[np.float32]  # (3, slots)
     has_look: Mask  # where there is such a reading
-    read_s: npt.NDArray[np.float64]  # (slots,), monotonic; minus infinity: to be read again
+    due_s: npt.NDArray[np.float64]  # (slots,), monotonic: then each is read again, changed or not
 
 
 def plan_changes(slots: Sequence[Slot], frame_wh: tuple[int, int]) -> ChangePlan:
@@ -167,7 +167,7 @@ def first_memory(plan: ChangePlan) -> ChangeMemory:
 
 def read_again(memory: ChangeMemory) -> ChangeMemory:
     """Return the memory with every slot due; how they looked is still known."""
-    return replace(memory, read_s=np.full_like(memory.read_s, -np.inf))
+    return replace(memory, due_s=np.full_like(memory.due_s, -np.inf))
 
 
 def find_due(memory: ChangeMemory, samples: Samples, now_s: float) -> Mask:
@@ -175,32 +175,50 @@ def find_due(memory: ChangeMemory, samples: Samples, now_s: float) -> Mask:
 
     `now_s` is monotonic, in seconds.
     """
-    return _is_old(memory.read_s, now_s) | _has_changed(memory, samples)
+    return (now_s >= memory.due_s) | _has_changed(memory.samples, memory.means, samples)
 
 
-def _is_old(read_s: npt.NDArray[np.float64], now_s: float) -> Mask:
-    """Return which slots' turn has come since they were read.
+def put_off(
+    memory: ChangeMemory, samples: Samples, slots: Sequence[int], until_s: float
+) -> ChangeMemory:
+    """Return the memory with those of these slots due then that look as at their confident reading.
+
+    For slots that were read and not sure: the same picture would not tell more. Slots are their
+    numbers in the plan; `until_s` is monotonic, in seconds.
+    """
+    known = [number for number in slots if memory.has_look[number]]
+    if not known:
+        return memory
+    has_changed = _has_changed(memory.samples[:, known], memory.means[:, known], samples[:, known])
+    due_s = memory.due_s.copy()
+    due_s[[n for n, changed in zip(known, has_changed, strict=True) if not changed]] = until_s
+    return replace(memory, due_s=due_s)
+
+
+def _next_turns_s(now_s: float, count: int) -> npt.NDArray[np.float64]:
+    """Return when the slots are to be read again for their age.
 
     Each has its own moment in a round of `LONGEST_AGE_S`: slots that were all read in the
     first frame do not come due in one frame again.
     """
-    turns = np.arange(len(read_s)) / max(len(read_s), 1)
-    return np.floor(now_s / LONGEST_AGE_S + turns) > np.floor(read_s / LONGEST_AGE_S + turns)
+    turns = np.arange(count) / max(count, 1)
+    return np.asarray((np.floor(now_s / LONGEST_AGE_S + turns) + 1 - turns) * LONGEST_AGE_S)
 
 
-def _has_changed(memory: ChangeMemory, samples: Samples) -> Mask:
+def _has_changed(before: Samples, before_means: npt.NDArray[np.float32], samples: Samples) -> Mask:
+    """Return which slots' samples differ from others, which are given less their means."""
     if not samples.size:
         return np.zeros(samples.shape[1], np.bool_)
     means = samples.mean(axis=2)
     centred = samples - means[..., None]
-    shift = means - memory.means
+    shift = means - before_means
     # The gain that explains most of the difference (least squares over the three channels); a
     # plain slot has no contrast to tell it by and is given one level of it.
-    agreement = np.einsum("csp,csp->s", centred, memory.samples)
-    energy = np.einsum("csp,csp->s", memory.samples, memory.samples)
+    agreement = np.einsum("csp,csp->s", centred, before)
+    energy = np.einsum("csp,csp->s", before, before)
     least = np.float32(3 * samples.shape[2])
     gain = ((agreement + least) / (energy + least)).clip(*LIGHT_GAINS)
-    beyond = centred - gain[:, None] * memory.samples
+    beyond = centred - gain[:, None] * before
     largest = np.maximum(beyond.max(axis=2), -beyond.min(axis=2)).max(axis=0)
     rms = np.sqrt(np.einsum("csp,csp->cs", beyond, beyond).max(axis=0) / samples.shape[2])
     return np.asarray(
@@ -278,15 +296,17 @@ def noted(
 
     `was_read` are the slots that were looked at in this frame, also those that were covered or
     failed; `is_sure` are those whose reading was the confirmed state. The others that were
-    read are forgotten, and so read again in the next frame.
+    read are due again in the next frame (but see `put_off`).
     """
     if not was_read.any():
         return memory
     kept = was_read & is_sure
-    means = samples.mean(axis=2)
+    means = samples[:, kept].mean(axis=2)
+    looks, look_means = memory.samples.copy(), memory.means.copy()
+    looks[:, kept], look_means[:, kept] = samples[:, kept] - means[..., None], means
     return ChangeMemory(
-        np.where(kept[:, None], samples - means[..., None], memory.samples),
-        np.where(kept, means, memory.means),
+        looks,
+        look_means,
         memory.has_look | kept,
-        np.where(kept, now_s, np.where(was_read, -np.inf, memory.read_s)),
+        np.where(kept, _next_turns_s(now_s, len(kept)), np.where(was_read, -np.inf, memory.due_s)),
     )

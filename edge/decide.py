@@ -78,14 +78,15 @@ def decide(
     if reading.state is State.UNKNOWN and not is_upheld:
         return _not_sure(memory, reading, now_s, at, decision)
     if is_upheld or reading.state is memory.state:
-        # The way of nearly every reading: one copy, not three.
-        return replace(
-            memory,
+        # The way of nearly every reading: `replace` would take more than twice as long.
+        return SlotMemory(
+            state=memory.state,
+            reason=memory.reason,
+            since=memory.since,
             probability=reading.probability,
+            last_known=memory.last_known,
             confident_monotonic_s=now_s,
-            candidate=None,
-            agreed=0,
-            candidate_monotonic_s=None,
+            seq=memory.seq,
         ), None
     if memory.state is State.UNKNOWN or memory.confident_monotonic_s is None:
         # Otherwise a reading against the state does not keep it alive: it may never be confirmed.

@@ -120,7 +120,7 @@ class Reading:
     probability: float | None  # of OCCUPIED, 0..1; None when nothing was classified
     state: State
     reason: Reason | None  # set exactly when the state is UNKNOWN
-    sequence: int
+    sequence: int  # of the frame that it was read in
     # UNKNOWN by so little that it upholds this state where it is confirmed, and never leads to it.
     upholds: State | None = None
 

@@ -11,6 +11,7 @@ from edge.change import (
     first_memory,
     noted,
     plan_changes,
+    put_off,
     read_again,
     still_fits,
     take_samples,
@@ -152,6 +153,25 @@ def test_a_reading_that_was_not_sure_is_repeated():
     assert set(np.flatnonzero(find_due(memory, samples, 0.0))) == {COUNT - 4, COUNT - 6}
 
 
+def test_a_reading_that_was_not_sure_can_wait_where_the_picture_is_the_same():
+    changed_rgb = cabinet()
+    with_key(changed_rgb)
+    samples, number = seen(changed_rgb), np.arange(COUNT)
+    memory = noted(remembered(cabinet()), samples, ALL, ~ALL, 1.0)
+    assert due(memory, changed_rgb, 1.0) == set(range(COUNT))
+    memory = put_off(memory, samples, [5, 8], 4.0)
+    assert due(memory, cabinet(), 3.9) == set(range(COUNT)) - {5}
+    assert due(memory, cabinet(), 4.0) == set(range(COUNT))
+    memory = noted(memory, samples, number == 5, ALL, 4.0)
+    assert 5 not in due(memory, changed_rgb, 4.0)
+
+
+def test_a_slot_that_was_never_sure_cannot_wait():
+    black = seen(np.zeros_like(cabinet()))
+    memory = noted(first_memory(PLAN), black, ALL, ~ALL, 0.0)
+    assert find_due(put_off(memory, black, range(COUNT), 4.0), black, 0.0).all()
+
+
 def test_a_slot_is_compared_with_its_own_last_reading():
     changed_rgb = cabinet()
     with_key(changed_rgb)
@@ -162,9 +182,10 @@ def test_a_slot_is_compared_with_its_own_last_reading():
         8
     }
     only = np.arange(COUNT) == 8
-    memory = noted(memory, samples, only, only, 0.0)
-    assert not find_due(memory, samples, 0.0).any()
-    assert due(memory, cabinet()) == {8}
+    later = noted(memory, samples, only, only, 0.0)
+    assert not find_due(later, samples, 0.0).any()
+    assert due(later, cabinet()) == {8}
+    assert due(memory, cabinet()) == set()
 
 
 def test_every_slot_is_read_again_in_time_and_never_many_at_once():

@@ -205,8 +205,8 @@ def test_what_did_not_change_is_not_classified_again():
     result = subject.process(frame(2, 0.9, 0.1))
     assert model.looks == 4
     assert [(r.slot_id, r.state, r.sequence) for r in result.readings] == [
-        ("A1", State.OCCUPIED, 2),
-        ("A2", State.EMPTY, 2),
+        ("A1", State.OCCUPIED, 1),
+        ("A2", State.EMPTY, 1),
     ]
 
 
@@ -220,7 +220,7 @@ def test_a_slot_that_changed_is_classified_and_the_others_are_not():
     assert model.looks == 4 + 2
 
 
-def test_a_slot_that_is_unsure_is_classified_in_every_frame():
+def test_a_slot_without_a_state_is_classified_in_every_frame():
     model = CountingModel()
     play(pipeline(classify=model), [frame(i, 0.5, 0.1) for i in range(10)])
     assert model.looks == 10 + 2
@@ -297,10 +297,15 @@ class Rack:
     def __init__(self, references_rgb=(), decision=DECISION):
         self.says = 0.1
         self.says_of = {}  # otherwise, by slot
+        self.read = []  # the slots that it was asked of
         frame_wh = (racks.WIDTH_PX, racks.HEIGHT_PX)
-        classify = each(lambda slot_id, _crop: self.says_of.get(slot_id, self.says))
+        classify = each(self._classify)
         self.pipeline = Pipeline(racks.slots(), frame_wh, decision, classify, 16, references_rgb)
         self.sequence = 0
+
+    def _classify(self, slot_id, _crop):
+        self.read.append(slot_id)
+        return self.says_of.get(slot_id, self.says)
 
     def show(self, image_rgb, frames):
         """Return what is told in these frames: slots by the change of their state."""
@@ -587,3 +592,71 @@ def test_slots_begin_at_once_after_a_useless_picture():
     rack = Rack()
     rack.show(BLACK_RGB, 1)
     assert rack.show(racks.cabinet(), 2) == {(State.UNKNOWN, State.EMPTY): EVERY_SLOT}
+
+
+def wavering_rack(decision=PATIENT):
+    """A rack that is EMPTY, and whose slot 12 reads unsure from now on, in the same picture."""
+    rack = Rack(decision=decision)
+    rack.show(racks.cabinet(), 2)
+    rack.says_of = {"12": 0.5}
+    rack.pipeline.read_anew()
+    rack.show(racks.cabinet(), 1)
+    rack.read.clear()
+    return rack
+
+
+def test_slot_that_wavers_in_the_same_picture_is_read_every_five_seconds():
+    rack = wavering_rack()
+    rack.show(racks.cabinet(), 4)
+    assert rack.read.count("12") == 0
+    rack.show(racks.cabinet(), 1)
+    assert rack.read.count("12") == 1
+    rack.show(racks.cabinet(), 10)
+    assert rack.read.count("12") == 3
+
+
+def test_wavering_slot_is_read_in_every_frame_while_its_picture_is_another():
+    rack = wavering_rack()
+    rack.show(with_things(racks.cabinet(), [8]), 4)
+    assert rack.read.count("12") == 4
+    rack.says_of = {"12": 0.9}
+    told = rack.show(with_things(racks.cabinet(), [8]), 2)
+    assert told == {(State.EMPTY, State.OCCUPIED): {"12"}}
+
+
+def test_wavering_slot_is_read_at_once_when_what_was_in_it_is_gone():
+    rack = wavering_rack()
+    rack.show(with_things(racks.cabinet(), [8]), 1)
+    rack.says_of = {}
+    rack.read.clear()
+    rack.show(racks.cabinet(), 1)
+    assert rack.read.count("12") == 1
+
+
+def test_wavering_slot_without_a_state_is_read_in_every_frame():
+    rack = wavering_rack(replace(PATIENT, unknown_after_s=8.0))
+    told = rack.show(racks.cabinet(), 8)
+    assert told == {(State.EMPTY, State.UNKNOWN): {"12"}}
+    rack.show(racks.cabinet(), 2)  # the wait that it was in when it lost its state
+    rack.read.clear()
+    rack.show(racks.cabinet(), 5)
+    assert rack.read.count("12") == 5
+
+
+def test_wavering_slot_is_read_often_enough_before_it_becomes_unknown():
+    rack = wavering_rack(replace(PATIENT, unknown_after_s=8.0))
+    told = rack.show(racks.cabinet(), 8)
+    assert told == {(State.EMPTY, State.UNKNOWN): {"12"}}
+    assert rack.read.count("12") == 4
+
+
+def test_wavering_slot_that_looks_as_another_state_of_it_did_is_read_in_every_frame():
+    rack = Rack(decision=replace(DECISION, unknown_after_s=8.0))
+    rack.show(racks.cabinet(), 2)
+    rack.says = 0.9
+    told = rack.show(brighter(racks.cabinet()), 19)  # bad light for longer than is doubted
+    assert told[State.UNKNOWN, State.OCCUPIED] == EVERY_SLOT
+    rack.says = 0.5
+    rack.read.clear()
+    rack.show(racks.cabinet(), 2)
+    assert len(rack.read) == 2 * len(EVERY_SLOT)
