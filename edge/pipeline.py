@@ -163,7 +163,9 @@ class Pipeline:
         self._neighbourhood.note(
             {n for n in sure if self._newest[n].state is State.EMPTY}, frame.monotonic_s
         )
-        self._note([n for n in sure if n in due], is_due)
+        # A jump of the light must not become what the next picture is compared with.
+        kept = [n for n in sure if sight.is_steady or not self._read_as.has_look[n]]
+        self._note([n for n in kept if n in due], is_due)
         self._put_off(unsure)
         return result
 
@@ -183,9 +185,9 @@ class Pipeline:
         """Return the readings, not sure where they turn a slot round and its picture does not tell.
 
         No picture turns a state round that is not steady, the first one after one that could not
-        be used or of a camera that moved: damage and bumps seldom come alone. A state that was
-        wrong from the beginning is not held for ever: without a sure reading it becomes UNKNOWN,
-        and after as long again any reading is believed.
+        be used, of a camera that moved, or in another light: damage and bumps seldom come alone.
+        A state that was wrong from the beginning is not held for ever: without a sure reading it
+        becomes UNKNOWN, and after as long again any reading is believed.
         """
         opposite = [n for n, reading in enumerate(readings) if self._is_opposite(reading, now_s)]
         doubtful = self._find_doubtful([n for n in opposite if self._turns_round(readings[n])])

@@ -24,6 +24,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.covering",
         "edge.decide",
         "edge.empties",
+        "edge.exposure",
         "edge.garbage",
         "edge.halvings",
         "edge.look",
