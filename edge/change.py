@@ -85,7 +85,7 @@ class ChangeMemory:
     samples: Samples  # less `means`
     means: npt.NDArray[np.float32]  # (3, slots)
     has_look: Mask  # where there is such a reading
-    due_s: npt.NDArray[np.float64]  # (slots,), monotonic: then each is read again, changed or not
+    read_s: npt.NDArray[np.float64]  # (slots,), monotonic; minus infinity: to be read again
 
 
 def plan_changes(slots: Sequence[Slot], frame_wh: tuple[int, int]) -> ChangePlan:
@@ -167,7 +167,7 @@ def first_memory(plan: ChangePlan) -> ChangeMemory:
 
 def read_again(memory: ChangeMemory) -> ChangeMemory:
     """Return the memory with every slot due; how they looked is still known."""
-    return replace(memory, due_s=np.full_like(memory.due_s, -np.inf))
+    return replace(memory, read_s=np.full_like(memory.read_s, -np.inf))
 
 
 def find_due(memory: ChangeMemory, samples: Samples, now_s: float) -> Mask:
@@ -175,50 +175,32 @@ def find_due(memory: ChangeMemory, samples: Samples, now_s: float) -> Mask:
 
     `now_s` is monotonic, in seconds.
     """
-    return (now_s >= memory.due_s) | _has_changed(memory.samples, memory.means, samples)
+    return _is_old(memory.read_s, now_s) | _has_changed(memory, samples)
 
 
-def put_off(
-    memory: ChangeMemory, samples: Samples, slots: Sequence[int], until_s: float
-) -> ChangeMemory:
-    """Return the memory with those of these slots due then that look as at their confident reading.
-
-    For slots that were read and not sure: the same picture would not tell more. Slots are their
-    numbers in the plan; `until_s` is monotonic, in seconds.
-    """
-    known = [number for number in slots if memory.has_look[number]]
-    if not known:
-        return memory
-    has_changed = _has_changed(memory.samples[:, known], memory.means[:, known], samples[:, known])
-    due_s = memory.due_s.copy()
-    due_s[[n for n, changed in zip(known, has_changed, strict=True) if not changed]] = until_s
-    return replace(memory, due_s=due_s)
-
-
-def _next_turns_s(now_s: float, count: int) -> npt.NDArray[np.float64]:
-    """Return when the slots are to be read again for their age.
+def _is_old(read_s: npt.NDArray[np.float64], now_s: float) -> Mask:
+    """Return which slots' turn has come since they were read.
 
     Each has its own moment in a round of `LONGEST_AGE_S`: slots that were all read in the
     first frame do not come due in one frame again.
     """
-    turns = np.arange(count) / max(count, 1)
-    return np.asarray((np.floor(now_s / LONGEST_AGE_S + turns) + 1 - turns) * LONGEST_AGE_S)
+    turns = np.arange(len(read_s)) / max(len(read_s), 1)
+    return np.floor(now_s / LONGEST_AGE_S + turns) > np.floor(read_s / LONGEST_AGE_S + turns)
 
 
-def _has_changed(before: Samples, before_means: npt.NDArray[np.float32], samples: Samples) -> Mask:
-    """Return which slots' samples differ from others, which are given less their means."""
+def _has_changed(memory: ChangeMemory, samples: Samples) -> Mask:
     if not samples.size:
         return np.zeros(samples.shape[1], np.bool_)
     means = samples.mean(axis=2)
     centred = samples - means[..., None]
-    shift = means - before_means
+    shift = means - memory.means
     # The gain that explains most of the difference (least squares over the three channels); a
     # plain slot has no contrast to tell it by and is given one level of it.
-    agreement = np.einsum("csp,csp->s", centred, before)
-    energy = np.einsum("csp,csp->s", before, before)
+    agreement = np.einsum("csp,csp->s", centred, memory.samples)
+    energy = np.einsum("csp,csp->s", memory.samples, memory.samples)
     least = np.float32(3 * samples.shape[2])
     gain = ((agreement + least) / (energy + least)).clip(*LIGHT_GAINS)
-    beyond = centred - gain[:, None] * before
+    beyond = centred - gain[:, None] * memory.samples
     largest = np.maximum(beyond.max(axis=2), -beyond.min(axis=2)).max(axis=0)
     rms = np.sqrt(np.einsum("csp,csp->cs", beyond, beyond).max(axis=0) / samples.shape[2])
     return np.asarray(
@@ -296,7 +278,7 @@ def noted(
 
     `was_read` are the slots that were looked at in this frame, also those that were covered or
     failed; `is_sure` are those whose reading was the confirmed state. The others that were
-    read are due again in the next frame (but see `put_off`).
+    read are forgotten, and so read again in the next frame.
     """
     if not was_read.any():
         return memory
@@ -308,5 +290,5 @@ def noted(
         looks,
         look_means,
         memory.has_look | kept,
-        np.where(kept, _next_turns_s(now_s, len(kept)), np.where(was_read, -np.inf, memory.due_s)),
+        np.where(kept, now_s, np.where(was_read, -np.inf, memory.read_s)),
     )

@@ -25,7 +25,6 @@ from edge.change import (
     first_memory,
     noted,
     plan_changes,
-    put_off,
     read_again,
     still_fits,
     take_samples,
@@ -52,11 +51,6 @@ log = logging.getLogger(__name__)
 # Crops that are cut before they are classified: the picture and the model's weights crowd each
 # other out of a processor's cache, and several crops can be shared out among threads.
 TOGETHER = 32
-
-# A slot that looks as it did when its state was last read, and now reads unsure, waits so long
-# for another reading unless its picture changes: noise alone makes such a slot waver.
-UNSURE_AGE_S = 5.0
-_UNSURE_READINGS = 4  # at least, before it may become UNKNOWN
 
 Change = tuple[Transition, SlotMemory]
 Classify = Callable[[Sequence[str], Sequence[ImageRGB]], Sequence[float]]
@@ -153,7 +147,6 @@ class Pipeline:
         )
         readings = self._read_due(frame, sight, is_due)
         due = frozenset(np.flatnonzero(is_due).tolist())
-        unsure = [n for n in due if readings[n].reason is Reason.LOW_CONFIDENCE]
         empty = [n for n, reading in enumerate(readings) if reading.state is State.EMPTY]
         self._neighbourhood.look(due, empty, sight.halvings)
         readings = self._without_doubtful(readings, frame.monotonic_s, sight.is_steady)
@@ -163,10 +156,7 @@ class Pipeline:
         self._neighbourhood.note(
             {n for n in sure if self._newest[n].state is State.EMPTY}, frame.monotonic_s
         )
-        # A jump of the light must not become what the next picture is compared with.
-        kept = [n for n in sure if sight.is_steady or not self._read_as.has_look[n]]
-        self._note([n for n in kept if n in due], is_due)
-        self._put_off(unsure)
+        self._note([n for n in sure if n in due], is_due)
         return result
 
     def _read_due(self, frame: Frame, sight: Sight, is_due: Mask) -> tuple[Reading, ...]:
@@ -185,9 +175,9 @@ class Pipeline:
         """Return the readings, not sure where they turn a slot round and its picture does not tell.
 
         No picture turns a state round that is not steady, the first one after one that could not
-        be used, of a camera that moved, or in another light: damage and bumps seldom come alone.
-        A state that was wrong from the beginning is not held for ever: without a sure reading it
-        becomes UNKNOWN, and after as long again any reading is believed.
+        be used or of a camera that moved: damage and bumps seldom come alone. A state that was
+        wrong from the beginning is not held for ever: without a sure reading it becomes UNKNOWN,
+        and after as long again any reading is believed.
         """
         opposite = [n for n, reading in enumerate(readings) if self._is_opposite(reading, now_s)]
         doubtful = self._find_doubtful([n for n in opposite if self._turns_round(readings[n])])
@@ -246,16 +236,6 @@ class Pipeline:
         is_kept = np.zeros(len(self._enabled), np.bool_)
         is_kept[list(kept)] = True
         self._read_as = noted(self._read_as, self._samples, is_due, is_kept, self._newest_s)
-
-    def _put_off(self, unsure: Iterable[int]) -> None:
-        """Have these slots wait for another reading where they look as their state did.
-
-        A slot without a state, or whose picture is another, is read in every frame.
-        """
-        ids = {n: self._id_of(n) for n in unsure}
-        alike = [n for n, id_ in ids.items() if self._look_of(id_) is self.memories[id_].state]
-        wait_s = min(UNSURE_AGE_S, self._decision.unknown_after_s / _UNSURE_READINGS)
-        self._read_as = put_off(self._read_as, self._samples, alike, self._newest_s + wait_s)
 
     def _find_doubtful(self, numbers: Sequence[int]) -> set[int]:
         """Return which of these slots' pictures in the newest frame tell of no change."""

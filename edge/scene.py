@@ -32,7 +32,6 @@ from edge.covering import (
     map_slots,
     stayed_still,
 )
-from edge.exposure import NO_BRIGHTNESS, has_jumped, measure_brightness
 from edge.halvings import Halvings
 from edge.look import BANDS, Look, is_large_enough, look_at
 from edge.patches import IDENTITY
@@ -66,8 +65,8 @@ class Sight:
     slots: tuple[Slot | None, ...]
     halvings: Halvings  # the frame, also in small
     covered: frozenset[str] = frozenset()  # ids of slots that something is in front of
-    # Whether the frame before, unless it is long ago, showed the slots too, where this one does but
-    # for a nudge, and in much the same light. A picture of another size is not steady either.
+    # Whether the frame before, unless it is long ago, showed the slots too, and where this one
+    # does but for a nudge. A picture of another size is not steady either.
     is_steady: bool = True
 
 
@@ -120,7 +119,6 @@ class Scene:
         self._cover_map: SlotMap | None = None
         self._cover: CoverMemory | None = None
         self._was_seen = False  # whether the frame before showed the slots
-        self._brightness = NO_BRIGHTNESS  # of the newest close look at the slots
         self._before_s = -math.inf  # monotonic, of that frame
 
     @property
@@ -157,20 +155,15 @@ class Scene:
 
     def see(self, frame: Frame) -> Sight:
         """Return what can be seen in a frame; frames are given in the order they were taken."""
-        before, brightness_before = self._placed if self._was_seen else None, self._brightness
+        before = self._placed if self._was_seen else None
         is_soon_after = frame.monotonic_s - self._before_s <= TOGETHER_S
         sight = self._sight_of(frame)
         self._was_seen, self._before_s = sight.reason is None, frame.monotonic_s
-        if not is_soon_after or sight.reason is not None:
+        if before is sight.slots or not is_soon_after:
             return sight
         height_px, width_px = frame.image_rgb.shape[:2]
-        stayed = before is sight.slots or (
-            before is not None and is_nudge(before, sight.slots, (width_px, height_px))
-        )
-        is_lit_alike = self._brightness is brightness_before or not has_jumped(
-            brightness_before, self._brightness
-        )
-        return sight if stayed and is_lit_alike else replace(sight, is_steady=False)
+        stayed = before is not None and is_nudge(before, sight.slots, (width_px, height_px))
+        return replace(sight, is_steady=stayed)
 
     def _sight_of(self, frame: Frame) -> Sight:
         halvings = Halvings(frame.image_rgb)
@@ -211,7 +204,6 @@ class Scene:
         if reason is not None:
             return Sight(reason, self._placed, halvings)
         self._place((image_rgb.shape[1], image_rgb.shape[0]))
-        self._brightness = measure_brightness(halvings)
         return Sight(None, self._placed, halvings, self._covered(frame))
 
     def _align(

@@ -24,7 +24,6 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.covering",
         "edge.decide",
         "edge.empties",
-        "edge.exposure",
         "edge.garbage",
         "edge.halvings",
         "edge.look",

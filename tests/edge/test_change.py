@@ -11,7 +11,6 @@ from edge.change import (
     first_memory,
     noted,
     plan_changes,
-    put_off,
     read_again,
     still_fits,
     take_samples,
@@ -151,25 +150,6 @@ def test_a_reading_that_was_not_sure_is_repeated():
     # A slot that was sure before is forgotten as well.
     memory = noted(memory, samples, ALL, is_sure[::-1], 0.0)
     assert set(np.flatnonzero(find_due(memory, samples, 0.0))) == {COUNT - 4, COUNT - 6}
-
-
-def test_a_reading_that_was_not_sure_can_wait_where_the_picture_is_the_same():
-    changed_rgb = cabinet()
-    with_key(changed_rgb)
-    samples, number = seen(changed_rgb), np.arange(COUNT)
-    memory = noted(remembered(cabinet()), samples, ALL, ~ALL, 1.0)
-    assert due(memory, changed_rgb, 1.0) == set(range(COUNT))
-    memory = put_off(memory, samples, [5, 8], 4.0)
-    assert due(memory, cabinet(), 3.9) == set(range(COUNT)) - {5}
-    assert due(memory, cabinet(), 4.0) == set(range(COUNT))
-    memory = noted(memory, samples, number == 5, ALL, 4.0)
-    assert 5 not in due(memory, changed_rgb, 4.0)
-
-
-def test_a_slot_that_was_never_sure_cannot_wait():
-    black = seen(np.zeros_like(cabinet()))
-    memory = noted(first_memory(PLAN), black, ALL, ~ALL, 0.0)
-    assert find_due(put_off(memory, black, range(COUNT), 4.0), black, 0.0).all()
 
 
 def test_a_slot_is_compared_with_its_own_last_reading():
