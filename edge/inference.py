@@ -63,12 +63,12 @@ FRAME_ALERTS: dict[Reason, tuple[str, str]] = {
     ),
     Reason.FRAME_UNLIKE: (
         "camera_moved",
-        "the picture does not show the cabinet of the reference; turn the camera back, or take a "
-        "new one with `slotwatch reference`",
+        "the picture does not show the cabinet of the reference; uncover the lens, turn the camera "
+        "back, or take a new reference with `slotwatch reference`",
     ),
     Reason.CAMERA_MOVED: (
         "camera_moved",
-        "the camera looks elsewhere, or further away than is followed; turn it back, or draw the "
+        "the camera looks elsewhere, or its lens is covered; uncover it, turn it back, or draw the "
         "slots anew and take a new reference with `slotwatch reference`",
     ),
     Reason.FRAME_SIZE: (

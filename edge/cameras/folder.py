@@ -8,14 +8,17 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from edge.cameras import IMAGE_SUFFIXES, CameraError, CameraUnusable, NoPictureYet
-from edge.cameras.names import natural_key, recorded_at
+from edge.cameras.names import natural_key, recorded_at, time_in_name
 from edge.latest import MAX_PIXELS
 from edge.types import CameraSettings, Frame, ImageRGB
 
@@ -27,6 +30,8 @@ PATIENCE_S = 1.0  # `read` says at least this often that nothing new has come
 # A file that has rested this long is complete, or will never be.
 RESTED_S = 10.0
 MAX_FILE_BYTES = 256 * 1024 * 1024
+# In a folder that is watched no picture waits longer: the cabinet looks otherwise by now.
+BEHIND_S = 30.0
 
 
 class PictureUnreadable(Exception):
@@ -40,25 +45,38 @@ class _Version:
     name: str
     size_bytes: int
     modified_ns: int
+    arrived_ns: int = field(compare=False)  # written or renamed, by this machine's clock
+
+    @property
+    def age(self) -> tuple[datetime, object]:
+        """What sorts the pictures of a folder by their time: in the name, else the file's."""
+        written_at = datetime.fromtimestamp(self.modified_ns / 1e9, UTC)
+        return time_in_name(self.name) or written_at, natural_key(self.name)
 
 
 class FolderCamera:
     """Pictures by their names' natural order, each once.
 
-    With `once` those that are there now; otherwise also the ones that come or change
-    later. Subfolders and hidden files are not read. A file counts as complete when it
-    ends as its format does, or has not changed for `RESTED_S`.
+    With `once` those that are there now; otherwise also the ones that come or change later, and
+    once one of them has waited for `BEHIND_S`, the newest instead of all of them. Subfolders and
+    hidden files are not read. A file counts as complete when it ends as its format does, or has
+    not changed for `RESTED_S`.
     """
 
     is_live = False
 
-    def __init__(self, settings: CameraSettings, once: bool) -> None:
+    def __init__(
+        self, settings: CameraSettings, once: bool, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Watch or read a folder; `clock` gives the time of its files, in seconds."""
+        self._clock = clock
         self._path = Path(settings.source)
         self._every_s = settings.every_s
         self._once = once
         self._sequence = 0
         self._known: dict[str, _Version] = {}  # what was read, or given up
         self._newest_problem = ""
+        self._was_behind = False
         self._next_look_s = 0.0  # monotonic
         self._pending = self._look()
         if once and not self._pending:
@@ -77,6 +95,10 @@ class FolderCamera:
         """
         give_up_s = time.monotonic() + PATIENCE_S
         while True:
+            if self._is_behind():
+                frame = self._catch_up(self._look())
+                if frame is not None:
+                    return frame
             while self._pending:
                 frame = self._try(self._pending.pop(0))
                 if frame is not None:
@@ -88,11 +110,35 @@ class FolderCamera:
                     )
                 return None
             if time.monotonic() >= give_up_s:
-                raise NoPictureYet(
-                    f"{self._path}: no new picture has come; does the camera still upload?"
-                )
+                raise NoPictureYet(f"{self._path}: {self._nothing_new()}")
             time.sleep(max(0.0, self._next_look_s - time.monotonic()))
             self._pending = self._look()
+
+    def _is_behind(self) -> bool:
+        if self._once or len(self._pending) < 2:
+            return False
+        oldest_s = min(version.arrived_ns for version in self._pending) / 1e9
+        return self._clock() - oldest_s > BEHIND_S
+
+    def _catch_up(self, waiting: list[_Version]) -> Frame | None:
+        """Return the newest of these pictures that is one, without the older ones."""
+        waiting.sort(key=lambda version: version.age)
+        self._pending = []
+        while waiting:
+            frame = self._try(waiting.pop())
+            if frame is not None:
+                self._known.update({version.name: version for version in waiting})
+                if not self._was_behind:
+                    log.info(
+                        "%s: pictures older than %s are left out, as always when some have waited "
+                        "for %g s; `slotwatch replay` reads them all",
+                        self._path,
+                        frame.name,
+                        BEHIND_S,
+                    )
+                self._was_behind = True
+                return frame
+        return None
 
     def skip(self) -> None:
         """Do nothing: a recording's pictures all count."""
@@ -104,7 +150,7 @@ class FolderCamera:
         """Return the files that are new or have changed, in order."""
         start_s = time.monotonic()
         try:
-            versions = self._versions()
+            versions = _versions(self._path)
         except FileNotFoundError:
             raise CameraError(f"{self._path}: no such folder or picture") from None
         except OSError as error:
@@ -116,43 +162,33 @@ class FolderCamera:
         fresh = [v for v in versions if self._known.get(v.name) != v]
         return sorted(fresh, key=lambda version: natural_key(version.name))
 
-    def _versions(self) -> list[_Version]:
-        if not self._path.is_dir():
-            return [_version(self._path.name, self._path.stat())]
-        versions = []
-        with os.scandir(self._path) as entries:
-            for entry in entries:
-                # Uploads under way are often hidden: `.picture.jpg.x7Fq`.
-                if entry.name.startswith(".") or not entry.name.lower().endswith(IMAGE_SUFFIXES):
-                    continue
-                try:
-                    if entry.is_file():
-                        versions.append(_version(entry.name, entry.stat()))
-                except FileNotFoundError:
-                    continue  # Deleted between listing and looking.
-        return versions
-
     def _try(self, version: _Version) -> Frame | None:
         """Return the picture, or None when it is not complete, gone, or none at all."""
         path = self._path / version.name if self._path.is_dir() else self._path
         # In either direction: the clock of whoever wrote the file may be ahead.
-        is_resting = abs(time.time() - version.modified_ns / 1e9) > RESTED_S
+        is_resting = abs(self._clock() - version.modified_ns / 1e9) > RESTED_S
         try:
             image_rgb = read_picture(path)
             captured_at = recorded_at(path)
         except FileNotFoundError:
             return None
         except (PictureUnreadable, OSError) as error:
+            self._newest_problem = f"{version.name}: {error}"
             if self._once or is_resting:
                 self._known[version.name] = version
-                self._newest_problem = f"{version.name}: {error}"
                 log.warning("%s: skipped: %s", path, error)
             return None
         self._known[version.name] = version
+        self._newest_problem = ""
         monotonic_s = self._sequence * self._every_s
         frame = Frame(image_rgb, self._sequence, captured_at, monotonic_s, version.name)
         self._sequence += 1
         return frame
+
+    def _nothing_new(self) -> str:
+        if self._newest_problem:
+            return f"no whole picture has come ({self._newest_problem}); do uploads break off?"
+        return "no new picture has come; does the camera still upload?"
 
     def _nothing_in_it(self) -> str:
         kinds = ", ".join(suffix.removeprefix(".") for suffix in IMAGE_SUFFIXES)
@@ -161,8 +197,44 @@ class FolderCamera:
         return f"there is no picture in this folder ({kinds}){hint}"
 
 
+def _versions(path: Path) -> list[_Version]:
+    """Return the pictures of a folder, or the one picture."""
+    if not path.is_dir():
+        return [_version(path.name, path.stat())]
+    versions = []
+    with os.scandir(path) as entries:
+        for entry in entries:
+            # Uploads under way are often hidden: `.picture.jpg.x7Fq`.
+            if entry.name.startswith(".") or not entry.name.lower().endswith(IMAGE_SUFFIXES):
+                continue
+            try:
+                if entry.is_file():
+                    versions.append(_version(entry.name, entry.stat()))
+            except FileNotFoundError:
+                continue  # Deleted between listing and looking.
+    return versions
+
+
 def _version(name: str, status: os.stat_result) -> _Version:
-    return _Version(name, status.st_size, status.st_mtime_ns)
+    return _Version(name, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def newest_picture(settings: CameraSettings) -> CameraSettings:
+    """Return the camera as its newest whole picture, where it is a folder that has one.
+
+    For who asks how the cabinet looks now; a folder's first picture may be months old.
+    """
+    folder = Path(settings.source)
+    try:
+        versions = _versions(folder) if folder.is_dir() else []
+    except OSError:
+        versions = []  # whoever opens the camera says why
+    for version in sorted(versions, key=lambda version: version.age, reverse=True):
+        path = folder / version.name
+        with suppress(OSError):
+            if version.size_bytes and not _is_cut_off(np.fromfile(path, np.uint8)):
+                return replace(settings, source=str(path))
+    return settings
 
 
 def read_picture(path: Path) -> ImageRGB:

@@ -7,6 +7,7 @@ import sys
 
 from edge.bundle import read_bundle
 from edge.cameras import CameraError, CameraUnusable
+from edge.cameras.folder import newest_picture
 from edge.cameras.process import CameraProcess, take_only_frame
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
@@ -81,7 +82,8 @@ def _check_model(settings: Settings) -> tuple[list[str], int | None]:
 
 def _check_camera(settings: Settings) -> list[str]:
     try:
-        frame = take_only_frame(CameraProcess(settings.camera, once=True), settings.camera)
+        camera_settings = newest_picture(settings.camera)
+        frame = take_only_frame(CameraProcess(camera_settings, once=True), camera_settings)
     except (CameraError, CameraUnusable) as error:
         return [f"camera.source: {error}"]
     height_px, width_px = frame.image_rgb.shape[:2]

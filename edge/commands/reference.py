@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 
 from edge.bundle import read_bundle
+from edge.cameras.folder import newest_picture
 from edge.cameras.process import CameraProcess, take_only_frame
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
@@ -56,9 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     slots_asked(settings, wish)  # Before a camera is opened: the name may be wrong.
     frame = classifier = None
     if wish.needs_frame:
-        camera_settings = replace(
-            settings.camera, source=arguments.source or settings.camera.source
-        )
+        source = arguments.source or settings.camera.source
+        camera_settings = newest_picture(replace(settings.camera, source=source))
         frame = take_only_frame(CameraProcess(camera_settings, once=True), camera_settings)
         check_frame(frame, settings, camera_settings.source)
         if wish.is_empty or wish.slot_ids:

@@ -11,6 +11,7 @@ import cv2
 
 from edge.annotate import annotate_frame
 from edge.bundle import read_bundle
+from edge.cameras.folder import newest_picture
 from edge.cameras.process import CameraProcess, take_only_frame
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"{arguments.out}: give --out a name that ends in .png or .jpg")
     settings = read_settings(arguments.config)
     source = arguments.source or settings.camera.source
-    camera_settings = replace(settings.camera, source=source)
+    camera_settings = newest_picture(replace(settings.camera, source=source))
     with closing(CameraProcess(camera_settings, once=True)) as camera:
         camera.start()  # It starts while the model loads.
         classifier = open_classifier(read_bundle(settings.model))

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import sys
 import pytest
 
 from benchmarks.pklot import DAY, write_files
+from edge.cameras.names import time_in_name
+from edge.types import rfc3339
 from tests.broker import eventually, retained, subscriber
 from tests.daemon import MODEL, REPOSITORY, running_daemon
 
@@ -67,8 +70,10 @@ def test_single_readings_are_right_on_a_day_never_trained_on(tmp_path):
 def test_the_daemon_publishes_what_replay_says(tmp_path, broker):
     config = write_files(DATA, tmp_path, MODEL, mqtt={"host": broker.host, "port": broker.port})
     settings = json.loads(config.read_text())
-    settings["camera"]["every"] = "50ms"
+    settings["camera"] |= {"source": "uploads", "every": "50ms"}
     config.write_text(json.dumps(settings))
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
     replay(tmp_path, config)
     expected = [
         {key: event[key] for key in ("slot", "before", "after", "probability", "at")}
@@ -76,7 +81,13 @@ def test_the_daemon_publishes_what_replay_says(tmp_path, broker):
     ]
     assert len(expected) > 150  # 40 slots find their state; the day has 216 changes
     with subscriber(broker, f"{PREFIX}/#") as listener, running_daemon(config) as daemon:
-        eventually(lambda: len(listener.of(f"{PREFIX}/events")) >= len(expected), 200.0, daemon.log)
+        for frame in sorted((DATA / DAY / "frames").iterdir()):
+            shutil.copyfile(frame, uploads / f".{frame.name}")
+            (uploads / f".{frame.name}").rename(uploads / frame.name)
+            # A watched folder is one that pictures come into, not a recording.
+            shown = rfc3339(time_in_name(frame.name))
+            wanted = sum(event["at"] <= shown for event in expected)
+            eventually(lambda n=wanted: len(listener.of(f"{PREFIX}/events")) >= n, 60.0, daemon.log)
         heard = [json.loads(payload) for payload in listener.of(f"{PREFIX}/events")]
         sequence = [event["seq"] for event in heard]
         assert sequence == list(range(sequence[0], sequence[0] + len(expected)))

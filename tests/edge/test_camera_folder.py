@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge.cameras import CameraError, CameraUnusable, NoPictureYet
-from edge.cameras.folder import FolderCamera, read_picture
+from edge.cameras.folder import BEHIND_S, FolderCamera, newest_picture, read_picture
 from edge.cameras.names import natural_key, time_in_name
 from edge.types import CameraSettings
 
@@ -201,6 +201,88 @@ def test_a_growing_folder_is_read_as_it_grows(tmp_path):
     assert (frame.name, frame.sequence, frame.monotonic_s) == ("a.jpg", 1, 2.0)
 
 
+class Later:
+    """The machine's clock, so many seconds ahead."""
+
+    def __init__(self, ahead_s):
+        self.ahead_s = ahead_s
+
+    def __call__(self):
+        return time.time() + self.ahead_s
+
+
+def watch(path, ahead_s=0.0):
+    clock = Later(ahead_s)
+    return FolderCamera(CameraSettings(str(path), every_s=2.0), False, clock), clock
+
+
+def upload(path, *names):
+    for name in names:
+        (path / name).write_bytes(encode())
+
+
+def test_of_pictures_that_have_waited_long_a_watched_folder_gives_the_newest(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    # By their time, not by the order of their names.
+    upload(tmp_path, "z_20260101-000000.jpg", "y_20260101-000002.jpg", "a_20260101-000001.jpg")
+    camera, _ = watch(tmp_path, ahead_s=BEHIND_S + 1)
+    assert camera.read().name == "y_20260101-000002.jpg"
+    with pytest.raises(NoPictureYet):
+        camera.read()
+    assert caplog.messages == [
+        f"{tmp_path}: pictures older than y_20260101-000002.jpg are left out, as always when some "
+        "have waited for 30 s; `slotwatch replay` reads them all"
+    ]
+    upload(tmp_path, "b.jpg")
+    assert read_within(camera).name == "b.jpg"
+
+
+def test_pictures_that_came_just_now_are_all_read(tmp_path):
+    upload(tmp_path, "1.jpg", "2.jpg", "3.jpg")
+    camera, _ = watch(tmp_path, ahead_s=BEHIND_S / 2)
+    assert [camera.read().name for _ in range(3)] == ["1.jpg", "2.jpg", "3.jpg"]
+
+
+def test_watch_that_falls_behind_catches_up(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    camera, clock = watch(tmp_path)
+    for first in (0, 10):
+        upload(tmp_path, *(f"{number:03d}.jpg" for number in range(first, first + 8)))
+        assert read_within(camera).name == f"{first:03d}.jpg"
+        upload(tmp_path, f"{first + 8:03d}.jpg")  # since the folder was looked at
+        clock.ahead_s += BEHIND_S + 1
+        assert camera.read().name == f"{first + 8:03d}.jpg"
+        clock.ahead_s = 0.0
+    assert len(caplog.messages) == 1  # once, for it may go on for months
+
+
+def test_newest_picture_that_is_none_yet_is_read_after_the_one_before(tmp_path):
+    upload(tmp_path, "1.jpg", "2.jpg")
+    (tmp_path / "3.jpg").write_bytes(encode()[:200])
+    ahead_s = BEHIND_S + 1
+    os.utime(tmp_path / "3.jpg", (time.time() + ahead_s,) * 2)  # still being written
+    camera, _ = watch(tmp_path, ahead_s)
+    assert camera.read().name == "2.jpg"
+    upload(tmp_path, "3.jpg")
+    assert read_within(camera).name == "3.jpg"
+
+
+def test_recording_is_read_from_its_beginning_however_old(tmp_path):
+    upload(tmp_path, "1.jpg", "2.jpg")
+    camera = FolderCamera(CameraSettings(str(tmp_path)), True, Later(BEHIND_S + 1))
+    assert [frame.name for frame in read_all(camera)] == ["1.jpg", "2.jpg"]
+
+
+def test_how_the_cabinet_looks_now_is_told_by_the_newest_whole_picture(tmp_path):
+    upload(tmp_path, "z_20260101-000000.jpg", "a_20260101-000001.jpg")
+    (tmp_path / "b_20260101-000002.jpg").write_bytes(encode()[:200])
+    settings = CameraSettings(str(tmp_path))
+    assert newest_picture(settings).source == str(tmp_path / "a_20260101-000001.jpg")
+    (tmp_path / "empty").mkdir()
+    for source in ("/dev/video0", str(tmp_path / "none"), str(tmp_path / "empty")):
+        assert newest_picture(CameraSettings(source)).source == source
+
+
 def test_an_upload_under_way_is_waited_for_without_a_word(tmp_path, caplog):
     whole = encode(width_px=640, height_px=480)
     (tmp_path / "a.jpg").write_bytes(encode())
@@ -208,11 +290,17 @@ def test_an_upload_under_way_is_waited_for_without_a_word(tmp_path, caplog):
     camera.read()
     path = tmp_path / "upload.jpg"
     path.write_bytes(whole[:2000])
-    with pytest.raises(NoPictureYet):
+    with pytest.raises(NoPictureYet) as caught:
         camera.read()
+    assert str(caught.value) == (
+        f"{tmp_path}: no whole picture has come (upload.jpg: the file is cut off); "
+        "do uploads break off?"
+    )
     path.write_bytes(whole)
     assert read_within(camera).image_rgb.shape == (480, 640, 3)
     assert caplog.records == []
+    with pytest.raises(NoPictureYet, match="no new picture has come"):
+        camera.read()
 
 
 def test_an_upload_that_rests_cut_off_is_given_up(tmp_path, caplog):
