@@ -267,9 +267,17 @@ def _write(folder: Path, references: References, is_asked: bool) -> None:
 def _write_picture(folder: Path, image_rgb: ImageRGB) -> str:
     data = cv2.imencode(".png", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
     name = f"{_digest(data)}.png"
-    if not (folder / name).is_file():
+    if not _holds(folder / name, data):
         write_durably(folder / name, data)
     return name
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    # The name alone does not tell: a memory card may have spoilt the file since.
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _digest(data: bytes) -> str:

@@ -49,6 +49,15 @@ def test_the_cabinet_is_remembered_as_the_camera_shows_it(config, capsys):
     assert found.empties == {}
 
 
+def test_the_same_picture_mends_one_that_was_damaged(config):
+    reference(config)
+    (path,) = (config.parent / "state" / "references").glob("*.png")
+    path.write_bytes(path.read_bytes()[:1000])
+    assert reference(config) == 0
+    found = read_references(config.parent / "state")
+    assert np.array_equal(found.cabinets[0].image_rgb, cabinet())
+
+
 def test_an_empty_cabinet_is_all_slots_empty(config, capsys):
     assert reference(config, "--empty") == 0
     assert "24 slots remembered as seen now, empty" in capsys.readouterr().out

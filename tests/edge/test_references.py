@@ -81,6 +81,30 @@ def test_a_damaged_picture_is_left_out_and_named(written, tmp_path, caplog):
     assert f"{second}: left out" in caplog.text
 
 
+@pytest.mark.parametrize("is_index_broken", [False, True])
+def test_a_damaged_picture_that_is_taken_again_is_whole(written, tmp_path, caplog, is_index_broken):
+    for path in (tmp_path / "references").glob("*.png"):
+        path.write_bytes(path.read_bytes()[:100])
+    if is_index_broken:
+        (tmp_path / "references" / "index.json").write_text("{")
+    assert read_references(tmp_path).cabinets == ()
+    caplog.clear()
+    write_references(tmp_path, written)
+    found = read_references(tmp_path)
+    assert caplog.text == ""
+    assert np.array_equal(found.cabinets[0].image_rgb, written.cabinets[0].image_rgb)
+    assert values_of(found, "A1") == [40, 90]
+
+
+def test_a_picture_that_is_whole_is_not_written_again(written, tmp_path):
+    def writes():
+        return {path: path.stat().st_ino for path in (tmp_path / "references").glob("*.png")}
+
+    before = writes()
+    write_references(tmp_path, written)
+    assert writes() == before
+
+
 @pytest.mark.parametrize(
     "text", ["", "[1]", "[" * 100_000, '{"format": 2}', '{"format": 1, "empty": {"A1": [3]}}']
 )
