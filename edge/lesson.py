@@ -39,7 +39,8 @@ class Lesson:
 
     crops: LabelledCrops
     trial: Trial
-    head: SiteHead | None  # None where it makes the site no better
+    head: SiteHead | None  # None where it is refused, or makes the site no better
+    is_refused: bool  # most labels contradict how the crops are read, and nobody vouched for them
 
 
 def _nothing() -> None:
@@ -51,15 +52,21 @@ def teach(
     site: Site,
     classifier: Classifier,
     advance: Callable[[], None] = _nothing,
+    may_contradict: bool = False,
 ) -> Lesson:
     """Return what crops teach beside the site's empties; `site` has no head and this classifier.
+
+    Labels that mostly contradict how the crops are read turn every state round: as a rule their
+    folders were exchanged. They teach nothing unless they `may_contradict`.
 
     `advance` is called after each of GARBAGE_PIECES pictures of no slot, which take the longest.
     """
     crops = _seen(labelled, site, classifier)
     garbage = _garbage([one.crop_rgb for one in labelled], classifier, advance)
     trial = try_head(crops, garbage)
-    return Lesson(crops, trial, fit_head(crops, garbage) if trial.is_better else None)
+    is_refused = trial.is_contradicted and not may_contradict
+    is_kept = trial.is_better and not is_refused
+    return Lesson(crops, trial, fit_head(crops, garbage) if is_kept else None, is_refused)
 
 
 def _seen(labelled: Sequence[Labelled], site: Site, classifier: Classifier) -> LabelledCrops:

@@ -43,6 +43,9 @@ _LEAST_GAIN = 0.001  # of the loss; on a site that is read right already, less i
 # Worth one more wrong answer. Of few labels none is: a head of twenty crops or less that is wrong
 # more often is never kept. Of hundreds a single one would undo what they teach.
 _RIGHT_FOR_A_WRONG = 20
+# Of the crops, to contradict how they are read before the labels are doubted: of a cabinet that
+# the model hardly answers, the few answers may well be wrong.
+_LEAST_CONTRADICTED = 0.25
 _NEWTON_STEPS = 50
 _NEWTON_END = 1e-6
 _LEAST_WEIGHT = 1e-6
@@ -194,6 +197,12 @@ class Trial:
         more_wrong = self.wrong_after - self.wrong_before
         more_right = max(self.right_after - self.right_before, 0)
         return is_nearer and _RIGHT_FOR_A_WRONG * more_wrong <= more_right
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether most crops that were answered before contradict their labels, and many do."""
+        least = _LEAST_CONTRADICTED * len(self.before)
+        return self.wrong_before > max(self.right_before, least)
 
 
 def try_head(crops: LabelledCrops, garbage: Floats) -> Trial:

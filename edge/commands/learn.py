@@ -40,13 +40,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of that slot",
     )
     what.add_argument("--undo", action="store_true", help="forget what was learnt last")
+    parser.add_argument(
+        "--allow-contradicting",
+        action="store_true",
+        help="learn also from labels of which most contradict how the crops are read: these labels "
+        "are right, and EMPTY and OCCUPIED are not mixed up",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Learn or forget, and say what came of it."""
     settings = read_settings(arguments.config)
     try:
-        return _undo(settings) if arguments.undo else _learn(settings, arguments.labels)
+        if arguments.undo:
+            return _undo(settings)
+        return _learn(settings, arguments.labels, arguments.allow_contradicting)
     except OSError as error:
         raise ConfigurationError(
             f"{settings.storage / HEAD_FILE}: cannot be written ({error.strerror})"
@@ -64,7 +72,7 @@ def _undo(settings: Settings) -> int:
     return 0
 
 
-def _learn(settings: Settings, folder: Path) -> int:
+def _learn(settings: Settings, folder: Path, may_contradict: bool) -> int:
     classifier = open_classifier(read_bundle(settings.model))
     if "embedding" not in classifier.bundle.output_names:
         raise ConfigurationError(
@@ -74,12 +82,18 @@ def _learn(settings: Settings, folder: Path) -> int:
     labelled = read_labelled(folder, settings, classifier.bundle.input_size_px)
     site = Site(classifier, settings.slots, read_references(settings.storage))
     progress = Progress("looking at pictures of no slot", GARBAGE_PIECES)
-    lesson = teach(labelled, site, classifier, progress.advance)
+    lesson = teach(labelled, site, classifier, progress.advance, may_contradict)
     progress.close()
     print("\n".join(_words(lesson.trial, lesson.crops, settings)))
+    is_known = read_head(settings.storage, classifier.bundle.model_sha256) is not None
+    stays = "what was learnt before stays in use" if is_known else "the model stays as it is"
+    if lesson.is_refused:
+        raise ConfigurationError(
+            f"{folder}: most labels contradict how the crops are read; if EMPTY and OCCUPIED are "
+            "mixed up, exchange the two folders; if the labels are right, add "
+            f"--allow-contradicting (not kept: {stays})"
+        )
     if lesson.head is None:
-        is_known = read_head(settings.storage, classifier.bundle.model_sha256) is not None
-        stays = "what was learnt before stays in use" if is_known else "the model stays as it is"
         print(f"not kept: these labels make it no better; {stays}")
         return 0
     write_head(settings.storage, lesson.head, classifier.bundle.model_sha256)
@@ -172,11 +186,8 @@ def _words(trial: Trial, crops: LabelledCrops, settings: Settings) -> list[str]:
         unknown = count - right - wrong
         return f"{name}: {right} right, {wrong} wrong, {unknown} UNKNOWN (loss {loss:.3f})"
 
-    said = [
+    return [
         f"{count - occupied_count} crops EMPTY, {occupied_count} OCCUPIED",
         line("before", trial.before, trial.loss_before),
         line(f"learnt, each {one} judged without its own labels", trial.after, trial.loss_after),
     ]
-    if trial.wrong_before > count / 2:
-        said.append("most of them contradict how they were read: are EMPTY and OCCUPIED mixed up?")
-    return said

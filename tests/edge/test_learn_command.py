@@ -133,15 +133,49 @@ def test_a_name_that_begins_with_a_slot_uses_its_empty_picture(config, tmp_path,
     assert beside.startswith("before: 1 right, 2 wrong,")
 
 
-def test_folders_that_are_mixed_up_are_asked_about(config, tmp_path, capsys):
+def sort_golden(tmp_path, count=3, exchanged=0):
+    """Sort the bundle's golden crops, of which it is sure; the first of each label wrongly."""
     golden = read_golden(read_bundle(MODEL))
     order = np.argsort(golden.probability)
-    for label, indices in (("EMPTY", order[-3:]), ("OCCUPIED", order[:3])):
-        (tmp_path / "labels" / label).mkdir(parents=True)
-        for index in indices:
-            save(tmp_path / "labels" / label / f"{index}.png", golden.crops_rgb[index])
-    learn(config, "--labels", tmp_path / "labels")
-    assert "are EMPTY and OCCUPIED mixed up?" in capsys.readouterr().out
+    labels = tmp_path / "labels"
+    for name, wrong_name, indices in (
+        ("EMPTY", "OCCUPIED", order[:count]),
+        ("OCCUPIED", "EMPTY", order[-count:]),
+    ):
+        for number, index in enumerate(indices):
+            folder = labels / (wrong_name if number < exchanged else name)
+            folder.mkdir(parents=True, exist_ok=True)
+            save(folder / f"{index}.png", golden.crops_rgb[index])
+    return labels
+
+
+def test_folders_that_are_mixed_up_are_refused(config, tmp_path, capsys):
+    labels = sort_golden(tmp_path, exchanged=3)
+    assert learn(config, "--labels", labels) == 78
+    assert capsys.readouterr().err == (
+        f"{labels}: most labels contradict how the crops are read; if EMPTY and OCCUPIED are mixed "
+        "up, exchange the two folders; if the labels are right, add --allow-contradicting "
+        "(not kept: the model stays as it is)\n"
+    )
+    assert not (config.parent / "state").exists()
+
+
+def test_folders_that_are_mixed_up_leave_what_was_learnt_before(config, tmp_path, capsys):
+    assert learn(config, "--labels", sort_crops(config, tmp_path)) == 0
+    path = config.parent / "state" / HEAD_FILE
+    learnt = path.read_bytes()
+    labels = sort_golden(tmp_path / "other", exchanged=3)
+    assert learn(config, "--labels", labels) == 78
+    assert "(not kept: what was learnt before stays in use)\n" in capsys.readouterr().err
+    assert path.read_bytes() == learnt
+    assert learn(config, "--undo") == 0  # to before both: the second left nothing to go back to
+    assert not path.exists()
+
+
+def test_labels_that_contradict_the_model_are_learnt_where_someone_means_it(config, tmp_path):
+    labels = sort_golden(tmp_path, exchanged=3)
+    assert learn(config, "--labels", labels, "--allow-contradicting") == 0
+    assert read_head(config.parent / "state", sha_of_model()) is not None
 
 
 @pytest.mark.parametrize("words", [[], ["--labels", "a", "--undo"]])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.bundle import read_bundle
+from edge.bundle import read_bundle, read_golden
 from edge.classifier import Classifier
 from edge.lesson import GARBAGE_PIECES, Labelled, teach
 from edge.preprocess import apply_plan, plan_crop
@@ -65,6 +65,22 @@ def test_labels_without_sense_leave_no_head(classifier):
     lesson = teach(labelled, Site(classifier, slots(), References()), classifier)
     assert lesson.head is None
     assert not lesson.trial.is_better
+
+
+@pytest.mark.parametrize("may_contradict", [False, True])
+def test_exchanged_labels_teach_nothing_until_someone_vouches(classifier, may_contradict):
+    golden = read_golden(classifier.bundle)
+    order = np.argsort(golden.probability)
+    labelled = [
+        Labelled(Path(f"{index}.png"), None, bool(is_occupied), golden.crops_rgb[index])
+        for is_occupied, indices in ((True, order[:4]), (False, order[-4:]))
+        for index in indices
+    ]
+    site = Site(classifier, slots(), References())
+    lesson = teach(labelled, site, classifier, may_contradict=may_contradict)
+    assert lesson.trial.is_better
+    assert lesson.is_refused is not may_contradict
+    assert (lesson.head is not None) is may_contradict
 
 
 @pytest.mark.parametrize("names_slots", [True, False])

@@ -145,6 +145,19 @@ def test_one_more_wrong_answer_is_worth_twenty_right_ones(right_after, is_better
     assert many.is_better is is_better
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right", "is_contradicted"),
+    [(16, 0, True), (8, 7, True), (8, 8, False), (5, 2, True), (4, 0, False), (0, 16, False)],
+)
+def test_labels_are_contradicted_by_many_answers_that_are_most_of_them(
+    wrong, right, is_contradicted
+):
+    trial = try_head(site(0.7, 0.9), NOTHING)
+    assert len(trial.before) == 16
+    many = replace(trial, wrong_before=wrong, right_before=right)
+    assert many.is_contradicted is is_contradicted
+
+
 def test_right_and_wrong_answers_are_told_from_unsure_ones():
     trial = try_head(site(0.5, 0.9), NOTHING)
     assert (trial.wrong_before, trial.right_before) == (0, 8)
