@@ -64,6 +64,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "edge.learned_head",
         "edge.learning",
         "edge.lesson",
+        "edge.lesson_words",
         "edge.notify",
         "edge.references",
         "edge.showing",

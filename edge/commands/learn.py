@@ -6,9 +6,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from edge.bundle import read_bundle
 from edge.cameras import IMAGE_SUFFIXES
 from edge.cameras.folder import PictureUnreadable, read_picture
@@ -16,11 +13,12 @@ from edge.classifier import open_classifier
 from edge.commands import Progress, add_config_argument
 from edge.learned_head import HEAD_FILE, read_head, undo_head, write_head
 from edge.lesson import GARBAGE_PIECES, MOST_CROPS, Labelled, teach
+from edge.lesson_words import is_for_loss_alone, trial_words
 from edge.preprocess import crop_whole
 from edge.references import read_references
 from edge.settings import read_settings
 from edge.site import Site
-from edge.site_head import LEAST_OF_A_LABEL, LabelledCrops, Trial
+from edge.site_head import LEAST_OF_A_LABEL
 from edge.types import ConfigurationError, ImageRGB, Settings, State
 
 LABELS = (State.EMPTY, State.OCCUPIED)
@@ -84,7 +82,7 @@ def _learn(settings: Settings, folder: Path, may_contradict: bool) -> int:
     progress = Progress("looking at pictures of no slot", GARBAGE_PIECES)
     lesson = teach(labelled, site, classifier, progress.advance, may_contradict)
     progress.close()
-    print("\n".join(_words(lesson.trial, lesson.crops, settings)))
+    print("\n".join(trial_words(lesson.trial, labelled, settings.decision)))
     is_known = read_head(settings.storage, classifier.bundle.model_sha256) is not None
     stays = "what was learnt before stays in use" if is_known else "the model stays as it is"
     if lesson.is_refused:
@@ -97,8 +95,12 @@ def _learn(settings: Settings, folder: Path, may_contradict: bool) -> int:
         print(f"not kept: these labels make it no better; {stays}")
         return 0
     write_head(settings.storage, lesson.head, classifier.bundle.model_sha256)
+    is_for_loss = is_for_loss_alone(lesson.trial, labelled, settings.decision)
+    why = ", for its loss alone: no more crops are right and no fewer wrong" if is_for_loss else ""
+    replaced = "; it replaces what was learnt before" if is_known else ""
     print(
-        f"kept in {settings.storage / HEAD_FILE}; a running daemon takes it within 3 seconds.\n"
+        f"kept in {settings.storage / HEAD_FILE}{why}{replaced}; a running daemon takes it within "
+        "3 seconds.\n"
         "To go back: slotwatch learn --undo"
     )
     return 0
@@ -110,11 +112,15 @@ def read_labelled(folder: Path, settings: Settings, size_px: int) -> list[Labell
     Raises:
         ConfigurationError: with everything that is wrong with the folder and its pictures.
     """
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"{folder}: there is no such folder; give the one that holds EMPTY and OCCUPIED"
+        )
     slot_ids = sorted((slot.id for slot in settings.slots), key=len, reverse=True)
     labelled: list[Labelled] = []
     problems: list[str] = []
     for label in LABELS:
-        paths = _pictures(folder / label)
+        paths = _pictures(folder, label)
         if len(paths) < LEAST_OF_A_LABEL:
             problems.append(
                 f"{folder / label}: {len(paths)} pictures; put at least {LEAST_OF_A_LABEL} crops "
@@ -150,13 +156,14 @@ def _contradictions(labelled: Sequence[Labelled]) -> list[str]:
     ]
 
 
-def _pictures(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    # Hidden ones are what file managers leave behind.
+def _pictures(folder: Path, label: State) -> list[Path]:
+    """Return the pictures of a label, whose folder may be named in lower case."""
     return sorted(
         path
-        for path in folder.iterdir()
+        for of_label in folder.iterdir()
+        if of_label.name.upper() == label and of_label.is_dir()
+        for path in of_label.iterdir()
+        # Hidden ones are what file managers leave behind.
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
     )
 
@@ -172,22 +179,3 @@ def _crop(path: Path, size_px: int) -> ImageRGB | str:
     if min(image_rgb.shape[:2]) < _SMALLEST_PX:
         return f"smaller than {_SMALLEST_PX} pixels"
     return crop_whole(image_rgb, size_px)
-
-
-def _words(trial: Trial, crops: LabelledCrops, settings: Settings) -> list[str]:
-    count, occupied_count = len(crops.is_occupied), int(crops.is_occupied.sum())
-    one = "slot" if trial.is_by_slot else "crop"
-    empty_at, occupied_at = settings.decision.empty_at, settings.decision.occupied_at
-
-    def line(name: str, probability: npt.NDArray[np.float64], loss: float) -> str:
-        reads_occupied, reads_empty = probability >= occupied_at, probability <= empty_at
-        right = np.where(crops.is_occupied, reads_occupied, reads_empty).sum()
-        wrong = np.where(crops.is_occupied, reads_empty, reads_occupied).sum()
-        unknown = count - right - wrong
-        return f"{name}: {right} right, {wrong} wrong, {unknown} UNKNOWN (loss {loss:.3f})"
-
-    return [
-        f"{count - occupied_count} crops EMPTY, {occupied_count} OCCUPIED",
-        line("before", trial.before, trial.loss_before),
-        line(f"learnt, each {one} judged without its own labels", trial.after, trial.loss_after),
-    ]

@@ -77,6 +77,46 @@ def test_labels_that_contradict_the_model_are_learnt_and_forgotten(config, tmp_p
     assert "nothing was learnt here" in capsys.readouterr().err
 
 
+def test_a_crop_in_the_wrong_folder_is_named(config, tmp_path, capsys):
+    labels = sort_golden(tmp_path, count=8, exchanged=1)
+    assert learn(config, "--labels", labels) == 0
+    said = capsys.readouterr().out.splitlines()
+    (in_empty,) = (p for p in (labels / "EMPTY").iterdir() if f"  {p.name}: " in "\n".join(said))
+    assert any(
+        line.startswith(f"  {in_empty.name}: labelled EMPTY, reads OCCUPIED") for line in said
+    )
+    assert sum(line.startswith("  ") for line in said) == 2
+    assert said[-1] == "not kept: these labels make it no better; the model stays as it is"
+
+
+def test_a_new_lesson_replaces_the_one_before_and_says_so(config, tmp_path, capsys):
+    labels = sort_crops(config, tmp_path)
+    capsys.readouterr()
+    learn(config, "--labels", labels)
+    first = capsys.readouterr().out.splitlines()
+    # In lower case, as a person may type it.
+    (labels / "EMPTY").rename(labels / "empty")
+    learn(config, "--labels", labels)
+    second = capsys.readouterr().out.splitlines()
+    storage = config.parent / "state"
+    kept = f"kept in {storage / HEAD_FILE}"
+    assert first[-2] == f"{kept}; a running daemon takes it within 3 seconds."
+    assert second[-2] == (
+        f"{kept}; it replaces what was learnt before; a running daemon takes it within 3 seconds."
+    )
+    assert second[-1] == "To go back: slotwatch learn --undo"
+    # What was learnt first is no part of what is compared.
+    assert second[:-2] == first[:-2]
+
+
+def test_a_folder_that_is_not_there_is_named(config, tmp_path, capsys):
+    assert learn(config, "--labels", tmp_path / "nope") == 78
+    assert capsys.readouterr().err == (
+        f"{tmp_path / 'nope'}: there is no such folder; give the one that holds EMPTY and "
+        "OCCUPIED\n"
+    )
+
+
 def test_a_picture_in_both_folders_is_named(config, tmp_path, capsys):
     labels = sort_crops(config, tmp_path)
     copied = sorted((labels / "EMPTY").iterdir())[0]
@@ -129,8 +169,9 @@ def test_a_name_that_begins_with_a_slot_uses_its_empty_picture(config, tmp_path,
     capsys.readouterr()
     learn(config, "--labels", labels)
     beside = capsys.readouterr().out.splitlines()[1]
-    assert alone.startswith("before: 0 right, 3 wrong,")
-    assert beside.startswith("before: 1 right, 2 wrong,")
+    before = "before, by the model and its references alone"
+    assert alone.startswith(f"{before}: 0 right, 3 wrong,")
+    assert beside.startswith(f"{before}: 1 right, 2 wrong,")
 
 
 def sort_golden(tmp_path, count=3, exchanged=0):
