@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -81,13 +82,17 @@ def test_the_daemon_publishes_what_replay_says(tmp_path, broker):
     ]
     assert len(expected) > 150  # 40 slots find their state; the day has 216 changes
     with subscriber(broker, f"{PREFIX}/#") as listener, running_daemon(config) as daemon:
+
+        def has_heard(count):
+            return len(listener.of(f"{PREFIX}/events")) >= count
+
         for frame in sorted((DATA / DAY / "frames").iterdir()):
             shutil.copyfile(frame, uploads / f".{frame.name}")
             (uploads / f".{frame.name}").rename(uploads / frame.name)
             # A watched folder is one that pictures come into, not a recording.
             shown = rfc3339(time_in_name(frame.name))
             wanted = sum(event["at"] <= shown for event in expected)
-            eventually(lambda n=wanted: len(listener.of(f"{PREFIX}/events")) >= n, 60.0, daemon.log)
+            eventually(partial(has_heard, wanted), 60.0, daemon.log)
         heard = [json.loads(payload) for payload in listener.of(f"{PREFIX}/events")]
         sequence = [event["seq"] for event in heard]
         assert sequence == list(range(sequence[0], sequence[0] + len(expected)))
