@@ -152,10 +152,8 @@ class Pipeline:
         )
         readings = self._read_due(frame, sight, is_due)
         due = frozenset(np.flatnonzero(is_due).tolist())
-        is_flash = self._is_flash(len(due))
-        if not is_flash:  # By how a slot looked in one nothing after it could be told either.
-            empty = [n for n, reading in enumerate(readings) if reading.state is State.EMPTY]
-            self._neighbourhood.look(due, empty, sight.halvings)
+        empty = [n for n, reading in enumerate(readings) if reading.state is State.EMPTY]
+        self._neighbourhood.look(due, empty, sight.halvings)
         readings = self._without_doubtful(readings, frame.monotonic_s, sight.is_steady)
         self._newest = self._without_hidden(readings, frame.monotonic_s, sight.halvings)
         result = self._decide(self._newest, frame, None)
@@ -163,6 +161,7 @@ class Pipeline:
         self._neighbourhood.note(
             {n for n in sure if self._newest[n].state is State.EMPTY}, frame.monotonic_s
         )
+        is_flash = self._is_flash(len(due))
         self._note([n for n in sure if n in due and not is_flash], is_due)
         return result
 

@@ -408,28 +408,6 @@ def test_what_was_read_in_a_flash_is_read_again_after_it():
     assert set(rack.read) == EVERY_SLOT
 
 
-def with_small_things(image_rgb, slot_ids):
-    shown = image_rgb.copy()
-    for slot in racks.slots():
-        if slot.id in slot_ids:
-            left, top = slot.polygon_px[0].astype(int).tolist()
-            cv2.rectangle(shown, (left + 15, top + 15), (left + 60, top + 60), (20, 20, 20), -1)
-            cv2.rectangle(shown, (left + 15, top + 15), (left + 38, top + 60), (150, 150, 60), -1)
-    return shown
-
-
-def test_thing_that_comes_after_a_flash_is_not_taken_for_a_neighbours():
-    occupied = {"01", "03", "10", "14", "15", "20", "33", "34"}
-    before_rgb = with_small_things(racks.cabinet(contents=3), occupied)
-    rack = Rack(decision=PATIENT)
-    rack.says_of = dict.fromkeys(occupied, 0.9)
-    rack.show(before_rgb, 5)
-    rack.show(in_light(before_rgb, 4.0), 1)
-    rack.says_of["24"] = 0.9
-    told = rack.show(with_small_things(before_rgb, {"24"}), 3)
-    assert told == {(State.EMPTY, State.OCCUPIED): {"24"}}
-
-
 def test_light_that_stays_is_how_slots_look():
     rack = Rack(decision=PATIENT)
     rack.show(racks.cabinet(), 2)
