@@ -58,7 +58,7 @@ _DARK, _BRIGHT = 4.0, 248.0  # a sample beyond is cut off: it may have been anyt
 # only where half of the other slots became so much brighter it is the light.
 BURNT_SHARE = 0.3
 LIT_UP_LEVELS = 25.0
-_LEAST_LIT = 4  # slots; of fewer, half may have been filled at once
+_LEAST_LIT = 4  # others; of fewer, half may have been filled at once
 
 Mask = npt.NDArray[np.bool_]  # (slots,)
 Samples = npt.NDArray[np.float32]  # (3, slots, samples), levels 0..255
@@ -245,14 +245,6 @@ def _of_one_size(counts: Sequence[int], slots: Sequence[int]) -> list[list[int]]
             groups.append([])
         groups[-1].append(number)
     return groups
-
-
-def is_lit_anew(memory: ChangeMemory, samples: Samples) -> bool:
-    """Return whether half of the slots became so much brighter, or darker, than they looked."""
-    if not memory.has_look.any():
-        return False
-    by_levels = (samples.mean(axis=2) - memory.means)[:, memory.has_look]
-    return _are_lit_up(by_levels.min(axis=0)) or _are_lit_up(-by_levels.max(axis=0))
 
 
 def _are_lit_up(brighter: npt.NDArray[np.float32]) -> bool:

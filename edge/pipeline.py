@@ -23,7 +23,6 @@ from edge.change import (
     find_doubtful,
     find_due,
     first_memory,
-    is_lit_anew,
     noted,
     plan_changes,
     read_again,
@@ -52,9 +51,6 @@ log = logging.getLogger(__name__)
 # Crops that are cut before they are classified: the picture and the model's weights crowd each
 # other out of a processor's cache, and several crops can be shared out among threads.
 TOGETHER = 32
-
-# For so long another light may be a flash, or exposure that jumps.
-FLASH_S = 60.0
 
 Change = tuple[Transition, SlotMemory]
 Classify = Callable[[Sequence[str], Sequence[ImageRGB]], Sequence[float]]
@@ -110,7 +106,6 @@ class Pipeline:
         self._newest: tuple[Reading, ...] = ()
         self._newest_s = 0.0  # monotonic, of the newest frame in which slots could be seen
         self._samples: Samples = self._read_as.samples  # of that frame
-        self._lit_anew_s: float | None = None  # since when the slots are in another light
         self._judged: dict[int, bool] = {}  # whether they are doubtful there, once it was asked
         self._neighbourhood = Neighbourhood()
         self._failing: set[str] = set()
@@ -161,8 +156,7 @@ class Pipeline:
         self._neighbourhood.note(
             {n for n in sure if self._newest[n].state is State.EMPTY}, frame.monotonic_s
         )
-        is_flash = self._is_flash(len(due))
-        self._note([n for n in sure if n in due and not is_flash], is_due)
+        self._note([n for n in sure if n in due], is_due)
         return result
 
     def _read_due(self, frame: Frame, sight: Sight, is_due: Mask) -> tuple[Reading, ...]:
@@ -242,19 +236,6 @@ class Pipeline:
         is_kept = np.zeros(len(self._enabled), np.bool_)
         is_kept[list(kept)] = True
         self._read_as = noted(self._read_as, self._samples, is_due, is_kept, self._newest_s)
-
-    def _is_flash(self, due: int) -> bool:
-        """Return whether slots must not be remembered as they look in the newest frame's light.
-
-        By how a slot looked in a flash no picture after it could be judged. `due` is how many
-        slots were to be read.
-        """
-        if 2 * due < len(self._enabled) or not is_lit_anew(self._read_as, self._samples):
-            self._lit_anew_s = None
-            return False
-        if self._lit_anew_s is None:
-            self._lit_anew_s = self._newest_s
-        return self._newest_s - self._lit_anew_s < FLASH_S
 
     def _find_doubtful(self, numbers: Sequence[int]) -> set[int]:
         """Return which of these slots' pictures in the newest frame tell of no change."""

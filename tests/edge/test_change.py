@@ -9,7 +9,6 @@ from edge.change import (
     find_doubtful,
     find_due,
     first_memory,
-    is_lit_anew,
     noted,
     plan_changes,
     read_again,
@@ -253,17 +252,6 @@ def test_slot_that_the_light_burns_out_is_not_believed():
     with_paper_rgb = lit_up()
     with_paper_rgb[TOP_PX : TOP_PX + 45, LEFT_PX : LEFT_PX + 77] = 255
     assert 8 in doubtful(memory, with_paper_rgb)
-
-
-def test_another_light_is_that_of_half_of_the_slots():
-    memory = remembered(cabinet())
-    assert is_lit_anew(memory, seen(cabinet() + 30.0))
-    assert is_lit_anew(remembered(cabinet() + 30.0), seen(cabinet()))
-    assert not is_lit_anew(memory, seen(cabinet() + 20.0))
-    partly_rgb = cabinet()
-    partly_rgb[: HEIGHT_PX // 4] += 100  # the upper one of four rows
-    assert not is_lit_anew(memory, seen(partly_rgb))
-    assert not is_lit_anew(first_memory(PLAN), seen(cabinet()))
 
 
 def test_white_paper_is_a_reason():

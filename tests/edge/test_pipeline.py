@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge.change import LONGEST_AGE_S
-from edge.pipeline import FLASH_S, FrameResult, Pipeline, carry_over, region_key
+from edge.pipeline import FrameResult, Pipeline, carry_over, region_key
 from edge.preprocess import rectangle_polygon
 from edge.types import DecisionSettings, Frame, Reason, Slot, SlotMemory, State, Transition
 from tests import racks
@@ -380,52 +380,6 @@ def test_bad_light_after_a_time_without_pictures_does_not_turn_a_state_round():
     assert rack.show(brighter(racks.cabinet()), 3) == {}
     rack.says = 0.1
     assert rack.show(racks.cabinet(), 2) == {(State.UNKNOWN, State.EMPTY): EVERY_SLOT}
-
-
-def in_light(image_rgb, gain):
-    return (image_rgb * gain).round().clip(0, 255).astype(np.uint8)
-
-
-@pytest.mark.parametrize("frames", [1, 3, 50])
-@pytest.mark.parametrize("gain", [2.0, 4.0, 10.0])
-def test_flash_is_not_how_slots_looked_to_the_pictures_after_it(gain, frames):
-    rack = Rack(decision=PATIENT)
-    rack.show(racks.cabinet(), 2)
-    assert rack.show(in_light(racks.cabinet(), gain), frames) == {}
-    rack.says = 0.9  # no picture of the flash could tell that this is the same cabinet
-    assert rack.show(racks.cabinet() // 3, 6) == {}
-
-
-def test_what_was_read_in_a_flash_is_read_again_after_it():
-    rack = Rack(decision=PATIENT)
-    rack.show(racks.cabinet(), 2)
-    rack.says = 0.9
-    rack.show(in_light(racks.cabinet(contents=5), 2.0), 1)
-    assert rack.pipeline.memories["01"].candidate is State.OCCUPIED
-    rack.says = 0.1
-    rack.read.clear()
-    assert rack.show(racks.cabinet(), 3) == {}
-    assert set(rack.read) == EVERY_SLOT
-
-
-def test_light_that_stays_is_how_slots_look():
-    rack = Rack(decision=PATIENT)
-    rack.show(racks.cabinet(), 2)
-    rack.show(in_light(racks.cabinet(), 2.0), round(FLASH_S) + 1)
-    rack.read.clear()
-    rack.show(in_light(racks.cabinet(), 2.0), 10)
-    assert len(rack.read) < len(EVERY_SLOT)  # those whose turn it is
-
-
-def test_each_flash_has_its_own_time():
-    rack = Rack(decision=PATIENT)
-    rack.show(racks.cabinet(), 2)
-    for _ in range(3):
-        rack.show(in_light(racks.cabinet(), 4.0), round(0.7 * FLASH_S))
-        rack.show(racks.cabinet(), 1)
-    rack.show(in_light(racks.cabinet(), 4.0), 1)
-    rack.says = 0.9
-    assert rack.show(racks.cabinet() // 3, 6) == {}
 
 
 def test_things_that_come_with_other_light_are_seen_at_once():
