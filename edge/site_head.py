@@ -189,6 +189,7 @@ class Trial:
     right_before: int  # crops that are answered, and rightly
     right_after: int
     is_by_slot: bool  # whole slots were left out, not single crops
+    is_contradicted: bool  # as when EMPTY and OCCUPIED are mixed up
 
     @property
     def is_better(self) -> bool:
@@ -197,12 +198,6 @@ class Trial:
         more_wrong = self.wrong_after - self.wrong_before
         more_right = max(self.right_after - self.right_before, 0)
         return is_nearer and _RIGHT_FOR_A_WRONG * more_wrong <= more_right
-
-    @property
-    def is_contradicted(self) -> bool:
-        """Whether most crops that were answered before contradict their labels, and many do."""
-        least = _LEAST_CONTRADICTED * len(self.before)
-        return self.wrong_before > max(self.right_before, least)
 
 
 def try_head(crops: LabelledCrops, garbage: Floats) -> Trial:
@@ -229,7 +224,28 @@ def try_head(crops: LabelledCrops, garbage: Floats) -> Trial:
         _answered(crops.is_occupied, before),
         _answered(crops.is_occupied, after),
         is_by_slot,
+        _is_contradicted(crops.is_occupied, before),
     )
+
+
+def _is_contradicted(is_occupied: Bools, probability: npt.NDArray[np.float64]) -> bool:
+    """Return whether many answers contradict the labels, and of either label most of them do.
+
+    A model that takes every slot for OCCUPIED contradicts one label alone: it has much to learn.
+    """
+    wrong, right = (_by_label(is_occupied, to, probability) for to in (~is_occupied, is_occupied))
+    is_each = all(more > less for more, less in zip(wrong, right, strict=True))
+    return is_each and sum(wrong) > _LEAST_CONTRADICTED * len(probability)
+
+
+def _by_label(
+    is_occupied: Bools, as_occupied: Bools, probability: npt.NDArray[np.float64]
+) -> tuple[int, int]:
+    """Return how many crops labelled EMPTY, and how many OCCUPIED, get these answers."""
+    empty, occupied = (
+        _answered(as_occupied[label], probability[label]) for label in (~is_occupied, is_occupied)
+    )
+    return empty, occupied
 
 
 def _answered(as_occupied: Bools, probability: npt.NDArray[np.float64]) -> int:

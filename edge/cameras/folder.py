@@ -32,6 +32,7 @@ RESTED_S = 10.0
 MAX_FILE_BYTES = 256 * 1024 * 1024
 # In a folder that is watched no picture waits longer: the cabinet looks otherwise by now.
 BEHIND_S = 30.0
+_LAST_S = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # a file may say anything
 
 
 class PictureUnreadable(Exception):
@@ -50,7 +51,7 @@ class _Version:
     @property
     def age(self) -> tuple[datetime, object]:
         """What sorts the pictures of a folder by their time: in the name, else the file's."""
-        written_at = datetime.fromtimestamp(self.modified_ns / 1e9, UTC)
+        written_at = datetime.fromtimestamp(min(self.modified_ns / 1e9, _LAST_S), UTC)
         return time_in_name(self.name) or written_at, natural_key(self.name)
 
 
@@ -118,7 +119,8 @@ class FolderCamera:
         if self._once or len(self._pending) < 2:
             return False
         oldest_s = min(version.arrived_ns for version in self._pending) / 1e9
-        return self._clock() - oldest_s > BEHIND_S
+        # In either direction: a clock that was never set is behind all of them.
+        return abs(self._clock() - oldest_s) > BEHIND_S
 
     def _catch_up(self, waiting: list[_Version]) -> Frame | None:
         """Return the newest of these pictures that is one, without the older ones."""
@@ -220,7 +222,7 @@ def _version(name: str, status: os.stat_result) -> _Version:
 
 
 def newest_picture(settings: CameraSettings) -> CameraSettings:
-    """Return the camera as its newest whole picture, where it is a folder that has one.
+    """Return the camera as its newest picture that can be read, where it is a folder with one.
 
     For who asks how the cabinet looks now; a folder's first picture may be months old.
     """
@@ -231,9 +233,9 @@ def newest_picture(settings: CameraSettings) -> CameraSettings:
         versions = []  # whoever opens the camera says why
     for version in sorted(versions, key=lambda version: version.age, reverse=True):
         path = folder / version.name
-        with suppress(OSError):
-            if version.size_bytes and not _is_cut_off(np.fromfile(path, np.uint8)):
-                return replace(settings, source=str(path))
+        with suppress(OSError, PictureUnreadable):
+            read_picture(path)
+            return replace(settings, source=str(path))
     return settings
 
 

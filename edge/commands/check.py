@@ -96,7 +96,7 @@ def _check_camera(settings: Settings) -> list[str]:
     reason = judge_frame(frame.image_rgb)
     if reason is not None:
         return [f"camera.source: the picture cannot be used: {reason}"]
-    print(f"ok       {settings.camera.source}: {width_px}x{height_px}")
+    print(f"ok       {camera_settings.source}: {width_px}x{height_px}")
     return []
 
 

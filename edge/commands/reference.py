@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
 from edge.bundle import read_bundle
 from edge.cameras.folder import newest_picture
@@ -59,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     if wish.needs_frame:
         source = arguments.source or settings.camera.source
         camera_settings = newest_picture(replace(settings.camera, source=source))
+        if camera_settings.source != source:
+            print(f"{source}: its newest picture is {Path(camera_settings.source).name}")
         frame = take_only_frame(CameraProcess(camera_settings, once=True), camera_settings)
         check_frame(frame, settings, camera_settings.source)
         if wish.is_empty or wish.slot_ids:

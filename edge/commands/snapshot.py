@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config)
     source = arguments.source or settings.camera.source
     camera_settings = newest_picture(replace(settings.camera, source=source))
+    if camera_settings.source != source:
+        print(f"{source}: its newest picture is {Path(camera_settings.source).name}")
     with closing(CameraProcess(camera_settings, once=True)) as camera:
         camera.start()  # It starts while the model loads.
         classifier = open_classifier(read_bundle(settings.model))

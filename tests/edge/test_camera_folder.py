@@ -237,6 +237,19 @@ def test_of_pictures_that_have_waited_long_a_watched_folder_gives_the_newest(tmp
     assert read_within(camera).name == "b.jpg"
 
 
+def test_machine_whose_clock_was_not_set_yet_begins_with_the_newest_too(tmp_path):
+    upload(tmp_path, "1.jpg", "2.jpg", "3.jpg")
+    camera, _ = watch(tmp_path, ahead_s=-1e8)
+    assert camera.read().name == "3.jpg"
+
+
+def test_file_from_the_far_future_is_no_end_of_the_watch(tmp_path):
+    upload(tmp_path, "1.jpg", "2.jpg")
+    os.utime(tmp_path / "1.jpg", (1e12, 1e12))
+    camera, _ = watch(tmp_path, ahead_s=BEHIND_S + 1)
+    assert camera.read().name == "1.jpg"
+
+
 def test_pictures_that_came_just_now_are_all_read(tmp_path):
     upload(tmp_path, "1.jpg", "2.jpg", "3.jpg")
     camera, _ = watch(tmp_path, ahead_s=BEHIND_S / 2)
@@ -276,6 +289,7 @@ def test_recording_is_read_from_its_beginning_however_old(tmp_path):
 def test_how_the_cabinet_looks_now_is_told_by_the_newest_whole_picture(tmp_path):
     upload(tmp_path, "z_20260101-000000.jpg", "a_20260101-000001.jpg")
     (tmp_path / "b_20260101-000002.jpg").write_bytes(encode()[:200])
+    (tmp_path / "b_20260101-000003.jpg").write_bytes(b"<html>no camera here</html>")
     settings = CameraSettings(str(tmp_path))
     assert newest_picture(settings).source == str(tmp_path / "a_20260101-000001.jpg")
     (tmp_path / "empty").mkdir()

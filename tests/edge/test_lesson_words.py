@@ -20,7 +20,7 @@ def lesson_of(*crops, is_by_slot=False):
         Labelled(Path("labels") / name, None, label, NO_CROP) for name, label, _, _ in crops
     ]
     before, after = (np.array([crop[column] for crop in crops]) for column in (2, 3))
-    return Trial(before, after, 0.5, 0.25, 0, 0, 0, 0, is_by_slot), labelled
+    return Trial(before, after, 0.5, 0.25, 0, 0, 0, 0, is_by_slot, False), labelled
 
 
 def words_of(*crops, decision=DECISION):

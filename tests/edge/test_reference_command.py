@@ -184,3 +184,24 @@ def test_check_says_what_the_device_was_shown(config, capsys):
     slots_path = config.parent / "slots.yaml"
     slots_path.write_text(slots_path.read_text().replace("S11: [160", "S11: [161"))
     assert says().endswith("23 of 24 slots known empty (1 more before their region was moved)")
+
+
+def test_folder_of_uploads_is_seen_by_its_newest_picture(config, tmp_path, capsys):
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    save(uploads / "20260101-000000.png", cabinet(contents=3))
+    save(uploads / "20260101-000001.png", cabinet())
+    assert reference(config, "--source", str(uploads)) == 0
+    assert capsys.readouterr().out.startswith(
+        f"{uploads}: its newest picture is 20260101-000001.png\n"
+    )
+    (kept,) = read_references(tmp_path / "state").cabinets
+    assert (kept.image_rgb == cabinet()).all()
+    look = tmp_path / "look.png"
+    words = ["snapshot", "--config", str(config), "--source", str(uploads), "--out", str(look)]
+    assert main(words) == 0
+    assert "its newest picture is 20260101-000001.png" in capsys.readouterr().out
+    text = config.read_text().replace("now.png", "uploads")
+    config.write_text(text)
+    main(["check", "--config", str(config)])
+    assert f"ok       {uploads / '20260101-000001.png'}: " in capsys.readouterr().out

@@ -146,16 +146,27 @@ def test_one_more_wrong_answer_is_worth_twenty_right_ones(right_after, is_better
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right", "is_contradicted"),
-    [(16, 0, True), (8, 7, True), (8, 8, False), (5, 2, True), (4, 0, False), (0, 16, False)],
+    ("empty_reads", "occupied_reads", "is_contradicted"),
+    [
+        ([0.9], [0.1], True),
+        ([0.9, 0.5], [0.1, 0.5], True),
+        ([0.9, 0.9, 0.9, 0.1], [0.1, 0.1, 0.1, 0.9], True),
+        # As many right ones, of one label or of both; and a model that reads one state alone.
+        ([0.9], [0.1, 0.9], False),
+        ([0.9, 0.1], [0.1, 0.9], False),
+        ([0.9], [0.9, 0.9, 0.9, 0.5], False),
+        ([0.1], [0.1], False),
+        # Too few of them to tell.
+        ([0.9] + [0.5] * 7, [0.1] + [0.5] * 7, False),
+        ([0.1], [0.9], False),
+    ],
 )
-def test_labels_are_contradicted_by_many_answers_that_are_most_of_them(
-    wrong, right, is_contradicted
+def test_labels_are_contradicted_where_most_answers_to_either_are_wrong(
+    empty_reads, occupied_reads, is_contradicted
 ):
-    trial = try_head(site(0.7, 0.9), NOTHING)
-    assert len(trial.before) == 16
-    many = replace(trial, wrong_before=wrong, right_before=right)
-    assert many.is_contradicted is is_contradicted
+    crops = site(0.7, 0.9)
+    known = np.where(crops.is_occupied, np.resize(occupied_reads, 16), np.resize(empty_reads, 16))
+    assert try_head(replace(crops, known=known), NOTHING).is_contradicted is is_contradicted
 
 
 def test_right_and_wrong_answers_are_told_from_unsure_ones():
