@@ -124,7 +124,8 @@ class FolderCamera:
 
     def _catch_up(self, waiting: list[_Version]) -> Frame | None:
         """Return the newest of these pictures that is one, without the older ones."""
-        waiting.sort(key=lambda version: version.age)
+        # As they arrived: a camera may have lost its clock.
+        waiting.sort(key=lambda version: (version.arrived_ns, version.age))
         self._pending = []
         while waiting:
             frame = self._try(waiting.pop())

@@ -221,10 +221,24 @@ def upload(path, *names):
         (path / name).write_bytes(encode())
 
 
+def touch_after(path, other):
+    """Have a picture arrive after another one, as its file system tells."""
+    while path.stat().st_ctime_ns <= other.stat().st_ctime_ns:
+        path.chmod(0o644)
+
+
+def test_camera_that_has_lost_its_clock_is_followed(tmp_path):
+    upload(tmp_path, "20260301-000000.jpg", "20000101-000000.jpg")
+    touch_after(tmp_path / "20000101-000000.jpg", tmp_path / "20260301-000000.jpg")
+    camera, _ = watch(tmp_path, ahead_s=BEHIND_S + 1)
+    assert camera.read().name == "20000101-000000.jpg"
+
+
 def test_of_pictures_that_have_waited_long_a_watched_folder_gives_the_newest(tmp_path, caplog):
     caplog.set_level(logging.INFO)
-    # By their time, not by the order of their names.
+    # By the order in which they came, not by that of their names.
     upload(tmp_path, "z_20260101-000000.jpg", "y_20260101-000002.jpg", "a_20260101-000001.jpg")
+    touch_after(tmp_path / "y_20260101-000002.jpg", tmp_path / "a_20260101-000001.jpg")
     camera, _ = watch(tmp_path, ahead_s=BEHIND_S + 1)
     assert camera.read().name == "y_20260101-000002.jpg"
     with pytest.raises(NoPictureYet):
