@@ -297,15 +297,10 @@ class Rack:
     def __init__(self, references_rgb=(), decision=DECISION):
         self.says = 0.1
         self.says_of = {}  # otherwise, by slot
-        self.read = []  # the slots that it was asked of
         frame_wh = (racks.WIDTH_PX, racks.HEIGHT_PX)
-        classify = each(self._classify)
+        classify = each(lambda slot_id, _crop: self.says_of.get(slot_id, self.says))
         self.pipeline = Pipeline(racks.slots(), frame_wh, decision, classify, 16, references_rgb)
         self.sequence = 0
-
-    def _classify(self, slot_id, _crop):
-        self.read.append(slot_id)
-        return self.says_of.get(slot_id, self.says)
 
     def show(self, image_rgb, frames):
         """Return what is told in these frames: slots by the change of their state."""
