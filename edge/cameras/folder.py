@@ -32,6 +32,7 @@ RESTED_S = 10.0
 MAX_FILE_BYTES = 256 * 1024 * 1024
 # In a folder that is watched no picture waits longer: the cabinet looks otherwise by now.
 BEHIND_S = 30.0
+NEWEST = 5  # are read then: a state takes some equal readings, and perhaps no more pictures come
 _LAST_S = datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # a file may say anything
 
 
@@ -59,9 +60,9 @@ class FolderCamera:
     """Pictures by their names' natural order, each once.
 
     With `once` those that are there now; otherwise also the ones that come or change later, and
-    once one of them has waited for `BEHIND_S`, the newest instead of all of them. Subfolders and
-    hidden files are not read. A file counts as complete when it ends as its format does, or has
-    not changed for `RESTED_S`.
+    once one of them has waited for `BEHIND_S`, the newest few instead of all of them. Subfolders
+    and hidden files are not read. A file counts as complete when it ends as its format does, or
+    has not changed for `RESTED_S`.
     """
 
     is_live = False
@@ -97,9 +98,7 @@ class FolderCamera:
         give_up_s = time.monotonic() + PATIENCE_S
         while True:
             if self._is_behind():
-                frame = self._catch_up(self._look())
-                if frame is not None:
-                    return frame
+                self._catch_up()
             while self._pending:
                 frame = self._try(self._pending.pop(0))
                 if frame is not None:
@@ -122,26 +121,21 @@ class FolderCamera:
         # In either direction: a clock that was never set is behind all of them.
         return abs(self._clock() - oldest_s) > BEHIND_S
 
-    def _catch_up(self, waiting: list[_Version]) -> Frame | None:
-        """Return the newest of these pictures that is one, without the older ones."""
+    def _catch_up(self) -> None:
+        """Leave out all pictures but the newest few."""
         # As they arrived: a camera may have lost its clock.
-        waiting.sort(key=lambda version: (version.arrived_ns, version.age))
-        self._pending = []
-        while waiting:
-            frame = self._try(waiting.pop())
-            if frame is not None:
-                self._known.update({version.name: version for version in waiting})
-                if not self._was_behind:
-                    log.info(
-                        "%s: pictures older than %s are left out, as always when some have waited "
-                        "for %g s; `slotwatch replay` reads them all",
-                        self._path,
-                        frame.name,
-                        BEHIND_S,
-                    )
-                self._was_behind = True
-                return frame
-        return None
+        waiting = sorted(self._look(), key=lambda version: (version.arrived_ns, version.age))
+        left_out, self._pending = waiting[:-NEWEST], waiting[-NEWEST:]
+        self._known.update({version.name: version for version in left_out})
+        if left_out and not self._was_behind:
+            log.info(
+                "%s: pictures older than %s are left out, as always when some have waited for "
+                "%g s; `slotwatch replay` reads them all",
+                self._path,
+                self._pending[0].name,
+                BEHIND_S,
+            )
+            self._was_behind = True
 
     def skip(self) -> None:
         """Do nothing: a recording's pictures all count."""
