@@ -233,19 +233,11 @@ def _is_contradicted(is_occupied: Bools, probability: npt.NDArray[np.float64]) -
 
     A model that takes every slot for OCCUPIED contradicts one label alone: it has much to learn.
     """
-    wrong, right = (_by_label(is_occupied, to, probability) for to in (~is_occupied, is_occupied))
+    labels = (~is_occupied, is_occupied)
+    wrong = [_answered(~is_occupied[label], probability[label]) for label in labels]
+    right = [_answered(is_occupied[label], probability[label]) for label in labels]
     is_each = all(more > less for more, less in zip(wrong, right, strict=True))
     return is_each and sum(wrong) > _LEAST_CONTRADICTED * len(probability)
-
-
-def _by_label(
-    is_occupied: Bools, as_occupied: Bools, probability: npt.NDArray[np.float64]
-) -> tuple[int, int]:
-    """Return how many crops labelled EMPTY, and how many OCCUPIED, get these answers."""
-    empty, occupied = (
-        _answered(as_occupied[label], probability[label]) for label in (~is_occupied, is_occupied)
-    )
-    return empty, occupied
 
 
 def _answered(as_occupied: Bools, probability: npt.NDArray[np.float64]) -> int:
