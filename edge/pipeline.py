@@ -31,7 +31,7 @@ from edge.change import (
 )
 from edge.decide import covered, decide, doubted, lose_sight, read_probability, unusable
 from edge.halvings import Halvings
-from edge.preprocess import CropPlan, apply_plan, plan_crop
+from edge.preprocess import CropPlan, PlannedCrops, apply_plan, plan_crop
 from edge.reach import Neighbourhood
 from edge.scene import Scene, Sight
 from edge.types import (
@@ -47,10 +47,6 @@ from edge.types import (
 )
 
 log = logging.getLogger(__name__)
-
-# Crops that are cut before they are classified: the picture and the model's weights crowd each
-# other out of a processor's cache, and several crops can be shared out among threads.
-TOGETHER = 32
 
 Change = tuple[Transition, SlotMemory]
 Classify = Callable[[Sequence[str], Sequence[ImageRGB]], Sequence[float]]
@@ -161,10 +157,7 @@ class Pipeline:
 
     def _read_due(self, frame: Frame, sight: Sight, is_due: Mask) -> tuple[Reading, ...]:
         """Return every slot's reading; of a slot that is not due the one before."""
-        due = [number for number, each in enumerate(is_due) if each]
-        readings: dict[int, Reading] = {}
-        for start in range(0, len(due), TOGETHER):
-            readings.update(self._read(due[start : start + TOGETHER], frame, sight))
+        readings = self._read(np.flatnonzero(is_due).tolist(), frame, sight)
         return tuple(
             readings.get(number) or self._newest[number] for number in range(len(self._enabled))
         )
@@ -339,7 +332,7 @@ class Pipeline:
     def _read(self, numbers: Sequence[int], frame: Frame, sight: Sight) -> dict[int, Reading]:
         """Return the readings of these slots."""
         readings: dict[int, Reading] = {}
-        crops_rgb: dict[int, ImageRGB] = {}
+        visible: dict[int, CropPlan] = {}
         for number in numbers:
             slot, plan = self._enabled[number], self._plans[number]
             if plan is None:
@@ -348,8 +341,8 @@ class Pipeline:
             elif slot.id in sight.covered:
                 readings[number] = unusable(slot, Reason.SLOT_COVERED, frame.sequence)
             else:
-                crops_rgb[number] = apply_plan(frame.image_rgb, plan)
-        for number, probability in self._classify_all(crops_rgb).items():
+                visible[number] = plan
+        for number, probability in self._classify_all(visible, frame.image_rgb).items():
             slot = self._enabled[number]
             readings[number] = (
                 unusable(slot, Reason.CLASSIFIER_ERROR, frame.sequence)
@@ -358,24 +351,26 @@ class Pipeline:
             )
         return readings
 
-    def _classify_all(self, crops_rgb: Mapping[int, ImageRGB]) -> dict[int, float | None]:
+    def _classify_all(
+        self, plans: Mapping[int, CropPlan], image_rgb: ImageRGB
+    ) -> dict[int, float | None]:
         """Return the probability of each slot's crop; None where it cannot be classified."""
-        failing = {n: crop for n, crop in crops_rgb.items() if self._id_of(n) in self._failing}
-        others = {n: crop for n, crop in crops_rgb.items() if n not in failing}
+        failing = {n: plan for n, plan in plans.items() if self._id_of(n) in self._failing}
+        others = {n: plan for n, plan in plans.items() if n not in failing}
         found: dict[int, float | None] = {}
         try:
-            found.update(self._classify_together(others))
+            found.update(self._classify_together(others, image_rgb))
         except Exception:
             # The fence around one crop: the other slots go on.
-            failing = dict(crops_rgb)
-        for number, crop_rgb in failing.items():
-            found[number] = self._classify_one(number, crop_rgb)
+            failing = dict(plans)
+        for number, plan in failing.items():
+            found[number] = self._classify_one(number, plan, image_rgb)
         return found
 
-    def _classify_one(self, number: int, crop_rgb: ImageRGB) -> float | None:
+    def _classify_one(self, number: int, plan: CropPlan, image_rgb: ImageRGB) -> float | None:
         slot_id = self._id_of(number)
         try:
-            probability = self._classify_together({number: crop_rgb})[number]
+            probability = self._classify_together({number: plan}, image_rgb)[number]
         except Exception:
             if slot_id not in self._failing:
                 self._failing.add(slot_id)
@@ -386,10 +381,13 @@ class Pipeline:
             log.info("slot %s is classified again", slot_id)
         return probability
 
-    def _classify_together(self, crops_rgb: Mapping[int, ImageRGB]) -> dict[int, float]:
-        ids = [self._id_of(number) for number in crops_rgb]
-        probabilities = self._classify(ids, list(crops_rgb.values())) if ids else ()
-        return dict(zip(crops_rgb, probabilities, strict=True))
+    def _classify_together(
+        self, plans: Mapping[int, CropPlan], image_rgb: ImageRGB
+    ) -> dict[int, float]:
+        ids = [self._id_of(number) for number in plans]
+        crops_rgb = PlannedCrops(image_rgb, tuple(plans.values()))
+        probabilities = self._classify(ids, crops_rgb) if ids else ()
+        return dict(zip(plans, probabilities, strict=True))
 
     def _id_of(self, number: int) -> str:
         return self._enabled[number].id

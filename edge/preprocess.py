@@ -8,7 +8,8 @@ and means retrained models.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import overload
 
 import cv2
 import numpy as np
@@ -138,6 +139,27 @@ def _resize(image_rgb: ImageRGB, size_px: int) -> ImageRGB:
     if shrunk_wh != (size_px, size_px):
         image_rgb = cv2.resize(image_rgb, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(image_rgb)
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedCrops(Sequence[ImageRGB]):
+    """Crops of one picture, each cut by whoever takes it, so that threads can share the work."""
+
+    image_rgb: ImageRGB
+    plans: Sequence[CropPlan]
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    @overload
+    def __getitem__(self, index: int) -> ImageRGB: ...
+    @overload
+    def __getitem__(self, index: slice) -> PlannedCrops: ...
+    def __getitem__(self, index: int | slice) -> ImageRGB | PlannedCrops:
+        """Cut a crop, uint8 (size, size, 3), or return some of them still to be cut."""
+        if isinstance(index, slice):
+            return replace(self, plans=self.plans[index])
+        return apply_plan(self.image_rgb, self.plans[index])
 
 
 def crop_slot(frame: Frame, slot: Slot, size_px: int) -> Crop:

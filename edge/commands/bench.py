@@ -23,6 +23,7 @@ from edge.measure.cost import (
     measure_sizes,
     measure_threads,
 )
+from edge.measure.delivery import FRAMES as DELIVERY_ROUNDS
 from edge.measure.delivery import Delivery, measure_delivery
 from edge.measure.start import Start, measure_start
 from edge.settings import read_settings
@@ -31,6 +32,7 @@ from edge.settings import read_settings
 LIMIT_RATIO = 1.10
 LIMIT_START_S = 1.5
 LIMIT_MEMORY_MB = 150.0
+ROUNDS = 60
 LEAST_ROUNDS = 4
 THREAD_ROUNDS = 10
 
@@ -65,7 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_config_argument(parser)
     parser.add_argument(
-        "--rounds", type=count_of, default=60, metavar="N", help="frames measured (default: 60)"
+        "--rounds",
+        type=count_of,
+        metavar="N",
+        help=f"frames measured (default: {ROUNDS}, and {DELIVERY_ROUNDS} of each delivery)",
     )
     parser.add_argument(
         "--threads",
@@ -106,7 +111,7 @@ def measure(arguments: argparse.Namespace) -> Figures:
     settings = read_settings(arguments.config)
     bundle = read_bundle(settings.model)
     classifier = open_classifier(bundle, arguments.threads)
-    rounds = max(LEAST_ROUNDS, arguments.rounds)
+    rounds = max(LEAST_ROUNDS, arguments.rounds or ROUNDS)
     own = sum(slot.enabled for slot in settings.slots)
     sizes = sorted({own, *arguments.sizes})
     progress = Progress("round", (len(sizes) + 1) * (rounds + WARM_UP_FRAMES))
@@ -115,7 +120,15 @@ def measure(arguments: argparse.Namespace) -> Figures:
     (own_alone,) = measure_sizes(settings, one, [own], rounds, progress.advance)
     progress.close()
     crop_rgb = first_crop(settings, bundle.input_size_px)
-    with_daemon = not arguments.no_start
+    interpreter = measure_threads(classifier, crop_rgb, THREAD_ROUNDS)
+    start = delivery = delivery_of_one = None
+    if not arguments.no_start:
+        start = measure_start(settings)
+        frames = arguments.rounds or DELIVERY_ROUNDS
+        progress = Progress("frame to a subscriber", 2 * (1 + frames))
+        delivery = measure_delivery(settings.model, frames, False, progress.advance)
+        delivery_of_one = measure_delivery(settings.model, frames, True, progress.advance)
+        progress.close()
     return Figures(
         bundle.name,
         classifier.runtime,
@@ -124,10 +137,10 @@ def measure(arguments: argparse.Namespace) -> Figures:
         costs[sizes.index(own)],
         own_alone,
         tuple(cost for cost in costs if cost.slots in arguments.sizes),
-        measure_threads(classifier, crop_rgb, THREAD_ROUNDS),
-        measure_start(settings) if with_daemon else None,
-        measure_delivery(settings.model, rounds) if with_daemon else None,
-        measure_delivery(settings.model, rounds, is_one=True) if with_daemon else None,
+        interpreter,
+        start,
+        delivery,
+        delivery_of_one,
     )
 
 

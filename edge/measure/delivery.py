@@ -55,6 +55,7 @@ ALLOWANCE_RATIO = 1.25  # of bare inferences
 ALLOWANCE_MS = 10.0
 # Between frames, so that one is done before the next comes even on a busy machine.
 PAUSE_RATIO = 4.0
+FRAMES = 100  # the 99th percentile of fewer is the slowest
 LEAST_PAUSE_S = 0.5
 DEADLINE_S = 30.0  # beyond the time that the frames take
 _CROPS_PER_STATE = 4
@@ -77,25 +78,43 @@ class Delivery:
     broker: str
 
 
-class _WatchedCamera(CameraProcess):
-    """A camera's process that notes when its frames came into the daemon's hands."""
+class UploadingCamera(CameraProcess):
+    """A camera that uploads a picture when it is asked for one, and notes when they are taken.
 
-    def __init__(self, settings: CameraSettings) -> None:
+    Not all at once: a folder of which pictures have waited for long is not read one by one.
+    """
+
+    def __init__(
+        self, settings: CameraSettings, pictures: Sequence[Path], advance: Callable[[], None]
+    ) -> None:
+        """Prepare to move these pictures, in order, into the folder that `settings` name."""
         super().__init__(settings)
+        self._advance = advance
+        self._folder = Path(settings.source)
+        self._pictures = pictures
+        self._uploaded = 0
         self.handed_s: dict[str, float] = {}  # monotonic, by the frame's time as payloads have it
 
     def next_frame(self, timeout_s: float) -> Frame | None:
         """Return a frame like any camera's process."""
+        if len(self.handed_s) == self._uploaded < len(self._pictures):
+            picture = self._pictures[self._uploaded]
+            picture.rename(self._folder / picture.name)
+            self._uploaded += 1
         frame = super().next_frame(timeout_s)
         if frame is not None:
             self.handed_s[rfc3339(frame.captured_at)] = time.monotonic()
+            self._advance()
         return frame
 
 
-def measure_delivery(model: Path, frames: int, is_one: bool = False) -> Delivery:
+def measure_delivery(
+    model: Path, frames: int, is_one: bool = False, advance: Callable[[], None] = lambda: None
+) -> Delivery:
     """Return how long so many frames took, beside the limit that this machine's inference sets.
 
     With `is_one` one slot changes from frame to frame, another one each time; else all do.
+    `advance` is called with each frame.
 
     Raises:
         SlotwatchError: not every change came.
@@ -124,11 +143,13 @@ def measure_delivery(model: Path, frames: int, is_one: bool = False) -> Delivery
             mqtt=MqttSettings(host=broker.host, port=broker.port),
         )
         # The first picture warms up.
-        _write_pictures(folder / "pictures", golden, frames + 1, is_one)
+        pictures = _write_pictures(folder / "drawn", golden, frames + 1, is_one)
+        (folder / "pictures").mkdir()
         changes = [len(slots), *[1 if is_one else len(slots)] * frames]
-        handed_s, receipts = _watch(settings, changes)
+        camera = UploadingCamera(settings.camera, pictures, advance)
+        receipts = _watch(settings, camera, changes)
         bare_ms = statistics.median([bare_before_ms, _bare_ms(bare, len(slots))])
-    delays_ms = sorted(frame_delays_ms(handed_s, receipts, changes)[1:])
+    delays_ms = sorted(frame_delays_ms(camera.handed_s, receipts, changes)[1:])
     return Delivery(
         len(slots),
         changes[-1],
@@ -172,25 +193,27 @@ def draw_cabinet(golden: Golden, occupied: Collection[int]) -> ImageRGB:
     return np.vstack(rows)
 
 
-def _write_pictures(folder: Path, golden: Golden, count: int, is_one: bool) -> None:
+def _write_pictures(folder: Path, golden: Golden, count: int, is_one: bool) -> list[Path]:
     folder.mkdir()
+    pictures = []
     every = range(GRID * GRID)
     for number in range(count):
         # Every other picture is that of an empty cabinet.
         occupied: Collection[int] = ()
         if number % 2:
             occupied = (number // 2 % len(every),) if is_one else every
-        name = f"{_FIRST_AT + number * _STEP:%Y-%m-%d_%H-%M-%S}.png"
+        pictures.append(folder / f"{_FIRST_AT + number * _STEP:%Y-%m-%d_%H-%M-%S}.png")
         picture_bgr = cv2.cvtColor(draw_cabinet(golden, occupied), cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(folder / name), picture_bgr)
+        cv2.imwrite(str(pictures[-1]), picture_bgr)
+    return pictures
 
 
 def _watch(
-    settings: Settings, changes: Sequence[int]
-) -> tuple[Mapping[str, float], Sequence[Receipt]]:
-    """Return when the frames came into the daemon's hands, and what a subscriber received.
+    settings: Settings, camera: UploadingCamera, changes: Sequence[int]
+) -> Sequence[Receipt]:
+    """Return what a subscriber received of a daemon with this camera.
 
-    `changes` says how many slots change with each frame.
+    `changes` says how many slots change with each picture.
     """
     assert settings.mqtt is not None  # noqa: S101  -- the caller gave it
     topic = f"{settings.mqtt.topic_prefix}/{settings.device}/slots/+"
@@ -209,7 +232,7 @@ def _watch(
         assert subscriber.stdout is not None  # noqa: S101  -- it was asked for
         if subscriber.stdout.readline().strip() != READY:
             raise SlotwatchError("the subscriber did not reach the broker")
-        camera = _run_daemon(settings, stack)
+        _run_daemon(settings, camera, stack)
         try:
             output, _ = subscriber.communicate(
                 timeout=len(changes) * settings.camera.every_s + DEADLINE_S
@@ -218,12 +241,11 @@ def _watch(
             raise SlotwatchError(
                 f"not all of {sum(changes)} states came; is this machine too busy to measure on?"
             ) from None
-    return camera.handed_s, [Receipt(*fields) for fields in json.loads(output)]
+    return [Receipt(*fields) for fields in json.loads(output)]
 
 
-def _run_daemon(settings: Settings, stack: ExitStack) -> _WatchedCamera:
-    """Start the daemon's parts, to be ended with the stack; return its camera."""
-    camera = _WatchedCamera(settings.camera)
+def _run_daemon(settings: Settings, camera: CameraProcess, stack: ExitStack) -> None:
+    """Start the daemon's parts, to be ended with the stack."""
     parts = build_parts(settings)
     stack.callback(parts.journal.close)
     fanout = Fanout(parts.sinks)
@@ -234,7 +256,6 @@ def _run_daemon(settings: Settings, stack: ExitStack) -> _WatchedCamera:
     stack.callback(fanout.each, lambda sink: sink.close())
     inference.start()
     stack.callback(inference.stop)
-    return camera
 
 
 def frame_delays_ms(

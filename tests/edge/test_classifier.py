@@ -1,6 +1,7 @@
 """How crops are shared out among interpreters, with the shipped model."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from edge.bundle import BundleRefused, read_bundle, read_golden
 from edge.classifier import Classifier
+from edge.types import ImageRGB
 
 BUNDLE = read_bundle(Path(__file__).parents[2] / "models" / "default")
 CROPS = read_golden(BUNDLE).crops_rgb
@@ -44,6 +46,34 @@ def test_two_threads_work_at_the_same_time() -> None:
 
         interpreter.predict = predict
     assert len(list(classifier.predict_all(CROPS))) == len(CROPS)
+
+
+class MeetingCrops(Sequence[ImageRGB]):
+    """Crops of which the first is not there before another thread asks for one."""
+
+    def __init__(self, crops):
+        self.crops = crops
+        self.meeting = threading.Barrier(2, timeout=10)
+        self.cut = []
+
+    def __len__(self):
+        return len(self.crops)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self
+        if len(self.cut) < 2:
+            self.cut.append(index)
+            self.meeting.wait()  # breaks where the other one never comes
+        return self.crops[index]
+
+
+def test_two_threads_cut_crops_at_the_same_time() -> None:
+    classifier = Classifier(BUNDLE, threads=2)
+    crops = MeetingCrops(CROPS[:4])
+    together = list(classifier.predict_all(crops))
+    assert sorted(crops.cut) == [0, 1]
+    assert [p.probability for p in together] == [classifier.probability(c) for c in CROPS[:4]]
 
 
 def test_crop_that_fails_in_either_thread_is_not_lost() -> None:

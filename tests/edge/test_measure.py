@@ -23,7 +23,14 @@ from edge.measure.cost import (
     moving_frames,
     repeat_slots,
 )
-from edge.measure.delivery import Delivery, draw_cabinet, frame_delays_ms, grid_slots
+from edge.measure.delivery import (
+    Delivery,
+    UploadingCamera,
+    draw_cabinet,
+    frame_delays_ms,
+    grid_slots,
+    measure_delivery,
+)
 from edge.measure.memory import distinct_bytes
 from edge.measure.start import Start
 from edge.measure.subscriber import Receipt
@@ -237,3 +244,31 @@ def test_a_process_that_is_gone_has_no_memory() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     assert distinct_bytes([gone.pid]) == 0
+
+
+def test_pictures_are_uploaded_one_by_one_as_they_are_taken(tmp_path: Path) -> None:
+    pictures = [tmp_path / f"2026-01-01_00-0{minute}-00.png" for minute in range(3)]
+    for picture in pictures:
+        cv2.imwrite(str(picture), np.full((48, 64, 3), 100, np.uint8))
+    folder = tmp_path / "uploaded"
+    folder.mkdir()
+    taken: list[None] = []
+    camera = UploadingCamera(
+        CameraSettings(str(folder)), pictures, advance=lambda: taken.append(None)
+    )
+    try:
+        for count in (1, 2, 3):
+            assert camera.next_frame(10.0) is not None
+            assert len(list(folder.iterdir())) == len(taken) == len(camera.handed_s) == count
+    finally:
+        camera.close()
+
+
+@pytest.mark.parametrize("is_one", [False, True])
+def test_every_change_of_a_daemon_is_timed(is_one: bool) -> None:
+    rounds: list[None] = []
+    delivery = measure_delivery(BUNDLE, 3, is_one, lambda: rounds.append(None))
+    assert (delivery.slots, delivery.changing) == (64, 1 if is_one else 64)
+    assert (delivery.frames, len(rounds)) == (3, 4)
+    assert 0 < delivery.median_ms <= delivery.p99_ms
+    assert delivery.limit_ms == pytest.approx(1.25 * 64 * delivery.bare_ms + 10)

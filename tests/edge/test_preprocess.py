@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edge.preprocess import (
+    PlannedCrops,
     RegionOutsideFrame,
     apply_plan,
     crop_slot,
@@ -122,3 +123,15 @@ def test_a_crop_is_a_picture_of_its_own_that_any_runtime_takes():
     result = crop(image, rectangle_polygon(10, 20, 64, 64))
     assert result.flags.c_contiguous
     assert not np.shares_memory(result, image)
+
+
+def test_planned_crops_are_those_of_their_plans_also_in_parts():
+    image = picture()
+    slots = [Slot(f"A{n}", rectangle_polygon(10 * n, 20, 64, 50)) for n in range(5)]
+    plans = [plan_crop(slot, 64, (320, 240)) for slot in slots]
+    expected = [apply_plan(image, plan) for plan in plans]
+    crops = PlannedCrops(image, plans)
+    assert np.array_equal(np.stack(list(crops)), np.stack(expected))
+    part = crops[1:3]
+    assert len(part) == 2
+    assert np.array_equal(part[1], expected[2])
