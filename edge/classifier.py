@@ -25,7 +25,7 @@ from edge.types import Bundle, ConfigurationError, ImageRGB
 # with other work costs a third more processor time and is no sooner. Two leave cores to the
 # camera's decoder and the broker. `slotwatch bench` measures, docs/benchmarks.md tells.
 THREADS = min(2, len(os.sched_getaffinity(0)))
-_AT_ONCE = 32  # crops that are cut and shared out before the next ones are looked at
+_AT_ONCE = 16  # crops that are cut and shared out before the next ones are looked at
 BUDGET_S = 0.1  # the original system's promise: one crop in under 100 ms on the device's CPU
 
 

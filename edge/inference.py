@@ -228,6 +228,7 @@ class InferenceThread(threading.Thread):
             return False
         if frame is None:  # interrupted: there is something else to do first
             return False
+        self._newest = None  # Megabytes that nobody asks for while this one is read.
         self._waiting_since_s = self._attempt_by_s = None
         self._patience_s = LOST_CAMERA_DEADLINE_S
         self._alerts.end("camera_lost")

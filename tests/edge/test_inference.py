@@ -1,6 +1,7 @@
 """The inference thread with a camera, a disk and a dashboard that do as they are told."""
 
 import queue
+import weakref
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -180,6 +181,19 @@ def test_events_stay_a_chain_when_a_region_moves_while_the_disk_is_full(watch, t
         ("A1", "UNKNOWN", "EMPTY"),
     ]
     assert watch.listener.alerts == ["storage_full", "end of storage_full"]
+
+
+def test_picture_before_is_gone_while_the_next_one_is_read(watch):
+    pictures = [picture(0.1), picture(0.3)]  # a still one would be kept to be compared with
+    references = [weakref.ref(each) for each in pictures]
+    kept = []
+    watch.listener.slot = lambda *_: kept.append(sum(r() is not None for r in references))
+    watch.camera.show(pictures.pop())
+    shown(watch)
+    watch.camera.show(pictures.pop())
+    # The second one confirms, and is told of while it is being read.
+    eventually(lambda: kept)
+    assert kept == [1]
 
 
 def test_a_state_that_cannot_be_recorded_is_not_claimed(watch):
