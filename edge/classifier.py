@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +25,10 @@ from edge.types import Bundle, ConfigurationError, ImageRGB
 # with other work costs a third more processor time and is no sooner. Two leave cores to the
 # camera's decoder and the broker. `slotwatch bench` measures, docs/benchmarks.md tells.
 THREADS = min(2, len(os.sched_getaffinity(0)))
-_AT_ONCE = 16  # crops that are cut and shared out before the next ones are looked at
+_AT_ONCE = 64  # crops that are shared out before the next ones are looked at
 BUDGET_S = 0.1  # the original system's promise: one crop in under 100 ms on the device's CPU
 
 
-_Result = TypeVar("_Result")
 Crops = Sequence[ImageRGB] | npt.NDArray[np.uint8]  # the latter (count, size, size, 3)
 
 
@@ -226,31 +225,24 @@ class Classifier:
             yield from self._share_out(crops_rgb[start : start + _AT_ONCE], names)
 
     def _share_out(self, crops_rgb: Crops, names: Collection[str]) -> list[Prediction]:
-        # All are cut before the model runs: the picture and the model's weights crowd each other
-        # out of a processor's cache.
-        cut = self._each(len(crops_rgb), lambda _, number: crops_rgb[number])
-        return self._each(len(cut), lambda using, number: using.predict(cut[number], names))
+        # Each takes the next crop when it is done with one: no core waits for a busier one. The
+        # interpreter's lock gives every number of a range to one thread only.
+        waiting = iter(range(len(crops_rgb)))
+        found: dict[int, Prediction] = {}
 
-    def _each(self, count: int, work: Callable[[_Interpreter, int], _Result]) -> list[_Result]:
-        """Return what the work gives for each number below `count`; all threads take part."""
-        # Each takes the next number when it is done with one: no core waits for a busier one.
-        # Python's own lock gives every number of a range to one thread only.
-        waiting = iter(range(count))
-        found: dict[int, _Result] = {}
-
-        def take(interpreter: _Interpreter) -> None:
+        def work(interpreter: _Interpreter) -> None:
             for number in waiting:
-                found[number] = work(interpreter, number)
+                found[number] = interpreter.predict(crops_rgb[number], names)
 
-        own, *others = self._interpreters[:count]
-        helped = [self._pool.submit(take, interpreter) for interpreter in others]
+        own, *others = self._interpreters[: len(crops_rgb)]
+        helped = [self._pool.submit(work, interpreter) for interpreter in others]
         try:
-            take(own)
+            work(own)
         finally:
             wait(helped)  # before an interpreter is used again, whatever happened here
         for each in helped:
             each.result()
-        return [found[number] for number in range(count)]
+        return [found[number] for number in range(len(crops_rgb))]
 
     def probability(self, crop_rgb: ImageRGB) -> float:
         """Return the probability of OCCUPIED, 0..1, for a uint8 (size, size, 3) crop."""
