@@ -33,7 +33,10 @@ def set_up_logging(is_verbose: bool = False) -> None:
 
 
 class Progress:
-    """A line on standard error that says how far long work is; silent when not a terminal."""
+    """A line on standard error that says how far long work is; silent when not a terminal.
+
+    It is cleared at the end of the `with` block, whatever ends it.
+    """
 
     def __init__(self, what: str, total: int | None) -> None:
         self._what = what
@@ -48,8 +51,10 @@ class Progress:
             of_total = f"/{self._total}" if self._total else ""
             print(f"\r{self._what} {self._done}{of_total} ", end="", file=sys.stderr, flush=True)
 
-    def close(self) -> None:
-        """Clear the line."""
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self._is_shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 

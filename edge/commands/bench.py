@@ -114,21 +114,19 @@ def measure(arguments: argparse.Namespace) -> Figures:
     rounds = max(LEAST_ROUNDS, arguments.rounds or ROUNDS)
     own = sum(slot.enabled for slot in settings.slots)
     sizes = sorted({own, *arguments.sizes})
-    progress = Progress("round", (len(sizes) + 1) * (rounds + WARM_UP_FRAMES))
-    costs = measure_sizes(settings, classifier, sizes, rounds, progress.advance)
-    one = Classifier(bundle, threads=1)
-    (own_alone,) = measure_sizes(settings, one, [own], rounds, progress.advance)
-    progress.close()
+    with Progress("round", (len(sizes) + 1) * (rounds + WARM_UP_FRAMES)) as progress:
+        costs = measure_sizes(settings, classifier, sizes, rounds, progress.advance)
+        one = Classifier(bundle, threads=1)
+        (own_alone,) = measure_sizes(settings, one, [own], rounds, progress.advance)
     crop_rgb = first_crop(settings, bundle.input_size_px)
     interpreter = measure_threads(classifier, crop_rgb, THREAD_ROUNDS)
     start = delivery = delivery_of_one = None
     if not arguments.no_start:
         start = measure_start(settings)
         frames = arguments.rounds or DELIVERY_ROUNDS
-        progress = Progress("frame to a subscriber", 2 * (1 + frames))
-        delivery = measure_delivery(settings.model, frames, False, progress.advance)
-        delivery_of_one = measure_delivery(settings.model, frames, True, progress.advance)
-        progress.close()
+        with Progress("frame to a subscriber", 2 * (1 + frames)) as progress:
+            delivery = measure_delivery(settings.model, frames, False, progress.advance)
+            delivery_of_one = measure_delivery(settings.model, frames, True, progress.advance)
     return Figures(
         bundle.name,
         classifier.runtime,

@@ -79,9 +79,8 @@ def _learn(settings: Settings, folder: Path, may_contradict: bool) -> int:
         )
     labelled = read_labelled(folder, settings, classifier.bundle.input_size_px)
     site = Site(classifier, settings.slots, read_references(settings.storage))
-    progress = Progress("looking at pictures of no slot", GARBAGE_PIECES)
-    lesson = teach(labelled, site, classifier, progress.advance, may_contradict)
-    progress.close()
+    with Progress("looking at pictures of no slot", GARBAGE_PIECES) as progress:
+        lesson = teach(labelled, site, classifier, progress.advance, may_contradict)
     print("\n".join(trial_words(lesson.trial, labelled, settings.decision)))
     is_known = read_head(settings.storage, classifier.bundle.model_sha256) is not None
     stays = "what was learnt before stays in use" if is_known else "the model stays as it is"

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,8 +25,8 @@ from edge.journal import Journal
 from edge.pipeline import Pipeline
 from edge.scores import area_under_roc, balanced_accuracy
 from edge.settings import read_settings
-from edge.sinks.payloads import event_payload
-from edge.types import ConfigurationError, Frame, State, rfc3339
+from edge.sinks.payloads import event_payload, rounded
+from edge.types import ConfigurationError, Frame, Reading, SlotMemory, State, rfc3339
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,42 +106,41 @@ def _replay(
     tally: _Tally,
 ) -> None:
     journal = Journal(None)
-    progress = Progress("frame", None)
-    for frame in frames:
-        start_s = time.perf_counter()
-        result = pipeline.process(frame)
-        recorded = journal.record(result.changes)
-        pipeline.commit(recorded)
-        tally.cost_s += time.perf_counter() - start_s
-        name = frame.name or str(frame.sequence)
-        tally.frames += 1
-        tally.transitions += len(recorded)
-        for reading in result.readings:
-            memory = pipeline.memories[reading.slot_id]
-            tally.add(name, reading.slot_id, reading.probability, reading.state, memory.state)
-            if readings_file is not None:
-                _write_line(
-                    readings_file,
-                    {
-                        "frame": name,
-                        "at": rfc3339(frame.captured_at),
-                        "slot": reading.slot_id,
-                        "probability": None
-                        if reading.probability is None
-                        else round(reading.probability, 4),
-                        "reading": reading.state,
-                        "state": memory.state,
-                        "reason": reading.reason
-                        if memory.state is not State.UNKNOWN
-                        else memory.reason,
-                    },
-                )
-        if events_file is not None:
-            for transition, _ in recorded:
-                _write_line(events_file, event_payload(transition, historical=True))
-        progress.advance()
-    progress.close()
+    with Progress("frame", None) as progress:
+        for frame in frames:
+            start_s = time.perf_counter()
+            result = pipeline.process(frame)
+            recorded = journal.record(result.changes)
+            pipeline.commit(recorded)
+            tally.cost_s += time.perf_counter() - start_s
+            name = frame.name or str(frame.sequence)
+            tally.frames += 1
+            tally.transitions += len(recorded)
+            for reading in result.readings:
+                memory = pipeline.memories[reading.slot_id]
+                tally.add(name, reading.slot_id, reading.probability, reading.state, memory.state)
+                if readings_file is not None:
+                    line = _reading_line(name, frame.captured_at, reading, memory)
+                    _write_line(readings_file, line)
+            if events_file is not None:
+                for transition, _ in recorded:
+                    _write_line(events_file, event_payload(transition, historical=True))
+            progress.advance()
     journal.close()
+
+
+def _reading_line(
+    name: str, captured_at: datetime, reading: Reading, memory: SlotMemory
+) -> dict[str, Any]:
+    return {
+        "frame": name,
+        "at": rfc3339(captured_at),
+        "slot": reading.slot_id,
+        "probability": rounded(reading.probability),
+        "reading": reading.state,
+        "state": memory.state,
+        "reason": reading.reason if memory.state is not State.UNKNOWN else memory.reason,
+    }
 
 
 def _write_line(file: TextIO, payload: object) -> None:

@@ -103,8 +103,8 @@ class UploadingCamera(CameraProcess):
             self._uploaded += 1
         frame = super().next_frame(timeout_s)
         if frame is not None:
-            self.handed_s[rfc3339(frame.captured_at)] = time.monotonic()
             self._advance()
+            self.handed_s[rfc3339(frame.captured_at)] = time.monotonic()
         return frame
 
 
@@ -225,6 +225,7 @@ def _watch(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        process_group=0,  # Ctrl-C ends this process, and this one its subscriber
     )
     with ExitStack() as stack:
         stack.callback(subscriber.wait)
@@ -267,8 +268,10 @@ def frame_delays_ms(
     `changes` says how many slots change with each frame.
 
     Raises:
-        SlotwatchError: a frame's states did not all come.
+        SlotwatchError: a frame, or a frame's states, did not all come.
     """
+    if len(handed_s) != len(changes):
+        raise SlotwatchError(f"{len(handed_s)} of {len(changes)} frames came")
     last_s: dict[str, float] = {}
     seen: dict[str, set[str]] = {}
     for receipt in receipts:

@@ -206,6 +206,12 @@ def test_a_frame_that_did_not_arrive_whole_is_no_measurement() -> None:
         frame_delays_ms({"10:00": 7.0}, twice, [2])
 
 
+def test_fewer_frames_than_expected_are_no_measurement() -> None:
+    receipts = [Receipt("slots/A1", "10:00", 7.01)]
+    with pytest.raises(SlotwatchError, match="1 of 2 frames came"):
+        frame_delays_ms({"10:00": 7.0}, receipts, [1, 1])
+
+
 # Maps the file that descriptor 3 is, touches all of it, and waits.
 MAPS_A_FILE = """
 import mmap, sys
