@@ -79,8 +79,8 @@ class Pipeline:
         """Watch slots.
 
         `classify` takes some slots' ids and their crops, each uint8 (size, size, 3) of
-        `input_size_px`, and returns the probabilities of OCCUPIED. For `references_rgb` and
-        `frozen_after` see `Scene`.
+        `input_size_px` and cut when it is taken, and returns the probabilities of OCCUPIED.
+        For `references_rgb` and `frozen_after` see `Scene`.
         `skips_unchanged=False` classifies every slot of every frame, for measurements.
         """
         self.slots = tuple(slots)
@@ -141,10 +141,12 @@ class Pipeline:
             [not self._skips_unchanged or slot.id in sight.covered for slot in self._enabled],
             np.bool_,  # said, because there may be no slot
         )
-        readings = self._read_due(frame, sight, is_due)
-        due = frozenset(np.flatnonzero(is_due).tolist())
+        due = np.flatnonzero(is_due).tolist()
+        read = self._read(due, frame, sight)
+        # Of a slot that is not due the reading before.
+        readings = tuple(read.get(n) or self._newest[n] for n in range(len(self._enabled)))
         empty = [n for n, reading in enumerate(readings) if reading.state is State.EMPTY]
-        self._neighbourhood.look(due, empty, sight.halvings)
+        self._neighbourhood.look(frozenset(due), empty, sight.halvings)
         readings = self._without_doubtful(readings, frame.monotonic_s, sight.is_steady)
         self._newest = self._without_hidden(readings, frame.monotonic_s, sight.halvings)
         result = self._decide(self._newest, frame, None)
@@ -152,15 +154,8 @@ class Pipeline:
         self._neighbourhood.note(
             {n for n in sure if self._newest[n].state is State.EMPTY}, frame.monotonic_s
         )
-        self._note([n for n in sure if n in due], is_due)
+        self._note([n for n in sure if is_due[n]], is_due)
         return result
-
-    def _read_due(self, frame: Frame, sight: Sight, is_due: Mask) -> tuple[Reading, ...]:
-        """Return every slot's reading; of a slot that is not due the one before."""
-        readings = self._read(np.flatnonzero(is_due).tolist(), frame, sight)
-        return tuple(
-            readings.get(number) or self._newest[number] for number in range(len(self._enabled))
-        )
 
     def _without_doubtful(
         self, readings: tuple[Reading, ...], now_s: float, is_steady: bool
