@@ -125,8 +125,10 @@ def measure(arguments: argparse.Namespace) -> Figures:
         start = measure_start(settings)
         frames = arguments.rounds or DELIVERY_ROUNDS
         with Progress("frame to a subscriber", 2 * (1 + frames)) as progress:
-            delivery = measure_delivery(settings.model, frames, False, progress.advance)
-            delivery_of_one = measure_delivery(settings.model, frames, True, progress.advance)
+            delivery = measure_delivery(settings.model, frames, advance=progress.advance)
+            delivery_of_one = measure_delivery(
+                settings.model, frames, is_one=True, advance=progress.advance
+            )
     return Figures(
         bundle.name,
         classifier.runtime,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
-from pathlib import Path
 
 from edge.bundle import read_bundle
-from edge.cameras.folder import newest_picture
 from edge.cameras.process import CameraProcess, take_only_frame
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
+from edge.commands.source import add_source_argument, find_source
 from edge.settings import read_settings
 from edge.showing import Wish, check_frame, slots_asked, take_references
 from edge.types import ConfigurationError
@@ -19,9 +17,7 @@ from edge.types import ConfigurationError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_config_argument(parser)
-    parser.add_argument(
-        "--source", metavar="PATH", help="a picture, folder or video instead of the camera"
-    )
+    add_source_argument(parser)
     parser.add_argument(
         "--empty",
         action="store_true",
@@ -58,10 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     slots_asked(settings, wish)  # Before a camera is opened: the name may be wrong.
     frame = classifier = None
     if wish.needs_frame:
-        source = arguments.source or settings.camera.source
-        camera_settings = newest_picture(replace(settings.camera, source=source))
-        if camera_settings.source != source:
-            print(f"{source}: its newest picture is {Path(camera_settings.source).name}")
+        camera_settings = find_source(arguments.source, settings.camera)
         frame = take_only_frame(CameraProcess(camera_settings, once=True), camera_settings)
         check_frame(frame, settings, camera_settings.source)
         if wish.is_empty or wish.slot_ids:

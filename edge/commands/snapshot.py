@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 
 from edge.annotate import annotate_frame
 from edge.bundle import read_bundle
-from edge.cameras.folder import newest_picture
 from edge.cameras.process import CameraProcess, take_only_frame
 from edge.classifier import open_classifier
 from edge.commands import add_config_argument
+from edge.commands.source import add_source_argument, find_source
 from edge.inference import build_pipeline
 from edge.pipeline import Pipeline
 from edge.settings import read_settings
@@ -26,9 +25,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_config_argument(parser)
-    parser.add_argument(
-        "--source", metavar="PATH", help="a picture, folder or video instead of the camera"
-    )
+    add_source_argument(parser)
     parser.add_argument(
         "--out",
         type=Path,
@@ -51,10 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is not None and arguments.out.suffix.lower() not in PICTURE_SUFFIXES:
         raise ConfigurationError(f"{arguments.out}: give --out a name that ends in .png or .jpg")
     settings = read_settings(arguments.config)
-    source = arguments.source or settings.camera.source
-    camera_settings = newest_picture(replace(settings.camera, source=source))
-    if camera_settings.source != source:
-        print(f"{source}: its newest picture is {Path(camera_settings.source).name}")
+    camera_settings = find_source(arguments.source, settings.camera)
     with closing(CameraProcess(camera_settings, once=True)) as camera:
         camera.start()  # It starts while the model loads.
         classifier = open_classifier(read_bundle(settings.model))
